@@ -1,0 +1,5 @@
+//! From TOML to a policy.
+
+pub mod name;
+pub mod policy;
+pub mod units;

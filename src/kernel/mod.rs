@@ -1,0 +1,5 @@
+//! The only door to the operating system.
+
+pub mod error;
+
+pub use error::{Error, Result};

@@ -1,0 +1,5 @@
+//! A backup scheduler and resource governor.
+
+pub mod config;
+pub mod kernel;
+pub mod run;

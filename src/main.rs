@@ -1,0 +1,2 @@
+//! The `govern` program.
+fn main() {}

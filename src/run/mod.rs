@@ -1,0 +1,2 @@
+//! One run of one job.
+pub mod pump;
