@@ -35,3 +35,6 @@ impl Error {
 
 /// The result of everything that touches the operating system.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// No room is left on a file system.
+pub const ENOSPC: i32 = libc::ENOSPC;

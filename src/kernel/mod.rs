@@ -1,5 +1,20 @@
-//! The only door to the operating system.
+//! The only door to the operating system: /proc, cgroupfs, files, processes, clocks.
+//!
+//! Invariants: nothing outside this folder and `ledger/` names `std::fs`, `std::process`, `libc` or `nix` (a test holds
+//! that); every error says what was tried on which path; a parser takes text and is tested without a machine.
 
+pub mod account;
+pub mod cgroup;
+pub mod clock;
 pub mod error;
+pub mod fs;
+pub mod group;
+pub mod lock;
+pub mod mounts;
+pub mod pipe;
+pub mod process;
+pub mod procfs;
+pub mod socket;
+pub mod terminal;
 
 pub use error::{Error, Result};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub mod link;
 pub mod protocol;
 
 /// How often a pump says where it stands.

@@ -1,0 +1,145 @@
+//! Where artifacts lie: `TARGET/JOB/RUN/`, complete or not there at all.
+//!
+//! A run writes into `TARGET/JOB/.RUN.partial/` and renames it once everything in it is durable and verified. What is to go is
+//! renamed to `.RUN.removing` first: a directory that has a run's plain name is whole, at any moment.
+
+use std::path::{Path, PathBuf};
+
+use super::manifest::{self, Manifest};
+use crate::config::name::JobName;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::kernel::fs;
+
+const PARTIAL: &str = ".partial";
+const REMOVING: &str = ".removing";
+
+/// The artifacts of one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// A published artifact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Artifact {
+    /// Its directory.
+    pub path: PathBuf,
+    /// What it holds.
+    pub manifest: Manifest,
+}
+
+impl Store {
+    /// The artifacts of a job below its target.
+    pub fn new(target: &Path, job: &JobName) -> Store {
+        Store { root: target.join(job.as_str()) }
+    }
+
+    /// The directory that holds them.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Creates the job's directory. The target itself must exist: a backup disk that is not mounted must not be replaced by a
+    /// directory on the disk that is to be backed up.
+    pub fn create(&self) -> Result<(), Failure> {
+        let target = self.root.parent().unwrap_or(Path::new("/"));
+        if !fs::is_dir(target) {
+            return Err(Failure::new(Exit::Unavailable, format!("target `{}` is not a directory", target.display()))
+                .hint("mount the backup disk, or create the directory"));
+        }
+        if !fs::is_dir(&self.root) {
+            fs::create_dir(&self.root, 0o700).map_err(|e| unwritable(target, &e))?;
+            fs::sync(target)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the directory a run writes into.
+    pub fn begin(&self, run: &str) -> Result<PathBuf, Failure> {
+        let path = self.partial(run);
+        fs::create_dir(&path, 0o700).map_err(|e| unwritable(&self.root, &e))?;
+        Ok(path)
+    }
+
+    /// The directory a run writes into.
+    pub fn partial(&self, run: &str) -> PathBuf {
+        self.root.join(format!(".{run}{PARTIAL}"))
+    }
+
+    /// The directory a run publishes.
+    pub fn published(&self, run: &str) -> PathBuf {
+        self.root.join(run)
+    }
+
+    /// Gives a run's artifact its name. Everything in it must be durable already.
+    pub fn publish(&self, run: &str) -> Result<PathBuf, Failure> {
+        let path = self.published(run);
+        fs::sync(&self.partial(run))?;
+        fs::rename_durable(&self.partial(run), &path)?;
+        Ok(path)
+    }
+
+    /// Takes an artifact's name away and returns the tree that is left to unlink.
+    pub fn withdraw(&self, artifact: &Artifact) -> Result<PathBuf, Failure> {
+        let name = artifact.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let doomed = self.root.join(format!(".{name}{REMOVING}"));
+        fs::rename_durable(&artifact.path, &doomed)?;
+        Ok(doomed)
+    }
+
+    /// What runs left behind that did not come to their end. To be called by the one run of the job, before it begins.
+    pub fn leftovers(&self) -> Result<Vec<PathBuf>, Failure> {
+        let unfinished = |path: &PathBuf| {
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            name.starts_with('.') && (name.ends_with(PARTIAL) || name.ends_with(REMOVING))
+        };
+        Ok(self.entries()?.into_iter().filter(unfinished).collect())
+    }
+
+    /// The published artifacts, the newest first. A directory without a readable manifest of this job is not ours: it is left
+    /// out, and never removed.
+    pub fn artifacts(&self) -> Result<Vec<Artifact>, Failure> {
+        let job = self.root.file_name().unwrap_or_default();
+        let mut found = Vec::new();
+        for path in self.entries()? {
+            let hidden = path.file_name().is_none_or(|n| n.to_string_lossy().starts_with('.'));
+            if hidden || !fs::exists(&path.join(manifest::FILE)) {
+                continue;
+            }
+            match Manifest::read(&path) {
+                Ok(manifest) if manifest.job.as_str() == job => found.push(Artifact { path, manifest }),
+                Ok(_) => {}
+                Err(error) => tracing::warn!("artifact `{}` is left alone: {}", path.display(), error.one_line()),
+            }
+        }
+        found.sort_by_key(|a| std::cmp::Reverse((a.manifest.started_at.us, a.manifest.run.clone())));
+        Ok(found)
+    }
+
+    /// One artifact: of a run, or the newest.
+    pub fn find(&self, run: Option<&str>) -> Result<Artifact, Failure> {
+        let artifacts = self.artifacts()?;
+        let wanted = |a: &Artifact| run.is_none_or(|run| a.manifest.run.starts_with(run));
+        let newest = artifacts.first().map(|a| a.manifest.run.clone());
+        artifacts.into_iter().find(wanted).ok_or_else(|| match (run, newest) {
+            (Some(run), Some(newest)) => {
+                Failure::new(Exit::Usage, format!("no artifact of run `{run}` lies in `{}`", self.root.display()))
+                    .hint(format!("the newest there is of run `{newest}`"))
+            }
+            _ => Failure::new(Exit::Usage, format!("no artifact lies in `{}`", self.root.display()))
+                .hint("`govern run` makes one, `govern history` shows why there is none"),
+        })
+    }
+
+    fn entries(&self) -> Result<Vec<PathBuf>, Failure> {
+        if fs::exists(&self.root) { Ok(fs::list(&self.root)?) } else { Ok(vec![]) }
+    }
+}
+
+fn unwritable(directory: &Path, error: &crate::kernel::Error) -> Failure {
+    let failure = Failure::from(crate::kernel::Error::path("write into", directory, std::io::Error::from(error.source.kind())));
+    Failure { causes: vec![], ..failure }
+        .because(&error.source)
+        .hint(format!("the target must be writable for `{}`", crate::kernel::account::name_of(crate::kernel::account::own_uid())))
+}

@@ -1,0 +1,173 @@
+//! Directories, with GNU tar.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::dialect::Dialect;
+use super::tool::{Item, Prepared, Tool, file_stem};
+use crate::config::policy::Filesystem;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::kernel::fs;
+
+/// Records of 64 KiB instead of tar's 10 KiB: a pipe takes that much at once. tar(1), `-b`: times 512 bytes.
+const BLOCKING_FACTOR: &str = "--blocking-factor=128";
+
+/// Looks at every source before anything is written.
+pub fn prepare(policy: &Filesystem, target: &Path) -> Result<Prepared, Failure> {
+    let target = fs::canonical(target)?;
+    let mut items = Vec::new();
+    for source in &policy.sources {
+        let real = fs::canonical(source).map_err(|e| missing(source, &e))?;
+        if contains(&real, &target) && !excluded(&policy.exclude, &target) {
+            return Err(Failure::new(
+                Exit::Unavailable,
+                format!("target `{}` is inside source `{}`: the backup would read itself", target.display(), source.display()),
+            )
+            .hint(format!("move the target, or add `{}` to `exclude`", target.display())));
+        }
+        fs::probe_read(&real)?;
+        items.push(item(policy, source, &real));
+    }
+    Ok(Prepared { items, versions: BTreeMap::new() })
+}
+
+fn missing(source: &Path, error: &crate::kernel::Error) -> Failure {
+    Failure::new(Exit::Unavailable, format!("source `{}` cannot be read", source.display()))
+        .because(&error.source)
+        .hint("is its file system mounted? otherwise take it out of `sources`")
+}
+
+fn contains(outer: &Path, inner: &Path) -> bool {
+    inner.starts_with(outer)
+}
+
+/// Whether an anchored pattern without wildcards covers the path.
+fn excluded(patterns: &[String], path: &Path) -> bool {
+    patterns.iter().any(|p| {
+        let named = p.strip_suffix("/*").or_else(|| p.strip_suffix("/**")).unwrap_or(p);
+        p.starts_with('/') && !named.contains(['*', '?', '[']) && path.starts_with(named)
+    })
+}
+
+fn item(policy: &Filesystem, source: &Path, real: &Path) -> Item {
+    let label = source.display().to_string();
+    Item {
+        phase: "archive",
+        file: Some(format!("{}.tar", file_stem(&label))),
+        label,
+        tool: Tool::reading(Dialect::TarCreate, create_argv(policy, real)),
+        reader: Some(list_tool()),
+        properties: BTreeMap::new(),
+    }
+}
+
+/// The tar that lists an archive from a pipe.
+pub fn list_tool() -> Tool {
+    Tool::reading(Dialect::TarRead, ["tar", "--list", "--file=-"])
+}
+
+/// The tar that unpacks an archive from a pipe below a directory.
+pub fn extract_tool(to: &Path) -> Tool {
+    let mut argv: Vec<OsString> = ["tar", "--extract", "--file=-", "--preserve-permissions", "--numeric-owner"].map(Into::into).into();
+    argv.extend(["--acls", "--xattrs", "--xattrs-include=*"].map(Into::into));
+    argv.push(joined("--directory=", to.as_os_str()));
+    Tool::reading(Dialect::TarRead, argv)
+}
+
+fn create_argv(policy: &Filesystem, real: &Path) -> Vec<OsString> {
+    let mut argv: Vec<OsString> = ["tar", "--create", "--file=-", BLOCKING_FACTOR].map(Into::into).into();
+    // pax keeps nanoseconds and any length of name; access and change times would differ in each archive and restore nothing.
+    argv.extend(["--format=posix", "--pax-option=delete=atime,delete=ctime"].map(Into::into));
+    let switches = [
+        (policy.one_file_system, "--one-file-system"),
+        (policy.acls, "--acls"),
+        (policy.xattrs, "--xattrs"),
+        (policy.xattrs, "--xattrs-include=*"),
+        (policy.sparse, "--sparse"),
+    ];
+    argv.extend(switches.iter().filter(|(on, _)| *on).map(|(_, switch)| (*switch).into()));
+    // Names in the archive are relative to the root of the machine: `etc/passwd`; for the root itself, `./etc/passwd`.
+    let relative = real.strip_prefix("/").unwrap_or(real);
+    let (member, prefix) =
+        if relative.as_os_str().is_empty() { (PathBuf::from("."), "./") } else { (relative.to_path_buf(), "") };
+    argv.extend(policy.exclude.iter().flat_map(|pattern| exclude_arguments(pattern, prefix)).map(OsString::from));
+    argv.extend(["--directory=/".into(), "--".into(), member.into_os_string()]);
+    argv
+}
+
+/// One pattern of a policy in tar's words. tar applies these switches to the patterns that follow, so each brings its own.
+fn exclude_arguments(pattern: &str, prefix: &str) -> Vec<String> {
+    let (anchor, prefix, rest) = match pattern.strip_prefix('/') {
+        Some(rest) => ("--anchored", prefix, rest),
+        None => ("--no-anchored", "", pattern.strip_prefix("**/").unwrap_or(pattern)),
+    };
+    let (slash, rest) = if rest.contains("**") {
+        ("--wildcards-match-slash", rest.replace("**", "*"))
+    } else {
+        ("--no-wildcards-match-slash", rest.to_owned())
+    };
+    vec!["--wildcards".into(), anchor.into(), slash.into(), format!("--exclude={prefix}{}", rest.trim_end_matches('/'))]
+}
+
+fn joined(option: &str, value: &std::ffi::OsStr) -> OsString {
+    let mut text = OsString::from(option);
+    text.push(value);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(sources: &[&Path], exclude: &[&str]) -> Filesystem {
+        Filesystem {
+            sources: sources.iter().map(|p| p.to_path_buf()).collect(),
+            exclude: exclude.iter().map(|e| (*e).to_owned()).collect(),
+            one_file_system: true,
+            acls: true,
+            xattrs: true,
+            sparse: true,
+        }
+    }
+
+    #[test]
+    fn patterns_bring_their_own_switches() {
+        let switches = |p| exclude_arguments(p, "").join(" ");
+        assert_eq!(switches("*.o"), "--wildcards --no-anchored --no-wildcards-match-slash --exclude=*.o");
+        assert_eq!(switches("/var/tmp/*"), "--wildcards --anchored --no-wildcards-match-slash --exclude=var/tmp/*");
+        assert_eq!(switches("**/cache/"), "--wildcards --no-anchored --no-wildcards-match-slash --exclude=cache");
+        assert_eq!(switches("/srv/**/old"), "--wildcards --anchored --wildcards-match-slash --exclude=srv/*/old");
+    }
+
+    #[test]
+    fn a_target_inside_its_source_is_refused_unless_excluded() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let target = root.join("backup");
+        fs::create_dir(&target, 0o700).unwrap();
+        let error = prepare(&policy(&[&root], &[]), &target).unwrap_err();
+        assert!(error.message.contains("the backup would read itself"), "{error}");
+        assert_eq!(error.code, 69);
+        let pattern = target.display().to_string();
+        for exclude in [pattern.clone(), format!("{pattern}/*")] {
+            assert_eq!(prepare(&policy(&[&root], &[&exclude]), &target).unwrap().items.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_missing_source_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let gone = dir.path().join("gone");
+        let error = prepare(&policy(&[&gone], &[]), dir.path()).unwrap_err();
+        assert_eq!(error.message, format!("source `{}` cannot be read", gone.display()));
+    }
+
+    #[test]
+    fn the_root_of_the_machine_is_a_member_of_its_own() {
+        let argv = create_argv(&policy(&[], &[]), Path::new("/"));
+        assert_eq!(argv.last().unwrap(), ".");
+        assert_eq!(create_argv(&policy(&[], &[]), Path::new("/etc")).last().unwrap(), "etc");
+    }
+}

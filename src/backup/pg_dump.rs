@@ -1,0 +1,417 @@
+//! PostgreSQL databases, with pg_dump in its custom format, uncompressed: the pump compresses, so that a pace on the pipe is a
+//! pace on what is read, and a slow pipe holds the server's backend in `ClientWrite` without touching it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use globset::{Glob, GlobSetBuilder};
+
+use super::dialect::Dialect;
+use super::tool::{Item, Output, Prepared, Tool, file_stem};
+use crate::config::policy::{Connection, Databases, Globals, PgDump, Verify};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Separates the columns of our own queries: no database name or encoding holds it.
+const SEPARATOR: char = '\u{1f}';
+
+/// A database of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Database {
+    name: String,
+    encoding: String,
+    collate: String,
+    ctype: String,
+}
+
+/// Asks the server and the tools everything that could make a dump fail, before anything is written.
+pub async fn prepare(
+    policy: &PgDump,
+    verify: Verify,
+    run: &str,
+    ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>,
+) -> Result<Prepared, Failure> {
+    let client = Client { policy, run };
+    let mut versions = BTreeMap::new();
+    let mut programs = vec!["pg_dump"];
+    if policy.globals != Globals::None {
+        programs.push("pg_dumpall");
+    }
+    if verify == Verify::List {
+        programs.push("pg_restore");
+    }
+    for program in programs {
+        versions.insert(program.to_owned(), client.version(program, ask).await?);
+    }
+    let server = client.query("postgres", "SHOW server_version", ask).await;
+    let server = match server {
+        // A server may be without the database `postgres`; a listed one will do as well.
+        Err(e) if e.one_line().contains("does not exist") => client.query(client.first_database(), "SHOW server_version", ask).await?,
+        other => other?,
+    };
+    compare_versions(&server, versions.get("pg_dump").map_or("", String::as_str))?;
+    versions.insert("server".to_owned(), server.trim().to_owned());
+    if policy.globals == Globals::Full {
+        client.may_read_roles(ask).await?;
+    }
+    let databases = choose(&policy.databases, client.databases(ask).await?)?;
+    let mut items = Vec::new();
+    if policy.globals != Globals::None {
+        items.push(client.globals_item(&databases));
+    }
+    for database in &databases {
+        client.may_read_tables(&database.name, ask).await?;
+        items.push(client.dump_item(database, verify));
+    }
+    Ok(Prepared { items, versions })
+}
+
+/// A dump may only be made by a pg_dump that is not older than the server.
+fn compare_versions(server: &str, client: &str) -> Result<(), Failure> {
+    let (Some(server_major), Some(client_major)) = (major(server), major(client)) else {
+        return Err(Failure::new(Exit::Unavailable, format!("cannot compare versions `{}` and `{}`", server.trim(), client.trim())));
+    };
+    if client_major < server_major {
+        return Err(Failure::new(
+            Exit::Unavailable,
+            format!("pg_dump {client_major} is older than the server, which is version {server_major}"),
+        )
+        .hint(format!("install `postgresql-client-{server_major}`, or point `bin_dir` at its programs")));
+    }
+    Ok(())
+}
+
+/// The major version in `15.18 (Debian …)` or `pg_dump (PostgreSQL) 15.18`; before 10 it had two parts, which never compare equal
+/// to today's.
+fn major(text: &str) -> Option<u32> {
+    text.split_ascii_whitespace()
+        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
+        .and_then(|word| word.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+}
+
+fn choose(wanted: &Databases, present: Vec<Database>) -> Result<Vec<Database>, Failure> {
+    match wanted {
+        Databases::Listed(names) => names
+            .iter()
+            .map(|name| {
+                present.iter().find(|d| d.name == *name).cloned().ok_or_else(|| {
+                    let known: Vec<&str> = present.iter().map(|d| d.name.as_str()).collect();
+                    let nearest = known.iter().max_by(|a, b| {
+                        let score = |known: &str| strsim::jaro_winkler(known, name);
+                        score(a).total_cmp(&score(b))
+                    });
+                    let failure = Failure::new(Exit::Unavailable, format!("database `{name}` does not exist"));
+                    match nearest {
+                        Some(near) if strsim::jaro_winkler(near, name) > 0.8 => failure.hint(format!("did you mean `{near}`?")),
+                        _ => failure.hint(format!("the server has: {}", known.join(", "))),
+                    }
+                })
+            })
+            .collect(),
+        Databases::All { except } => {
+            let mut globs = GlobSetBuilder::new();
+            for pattern in except {
+                let glob = Glob::new(pattern)
+                    .map_err(|e| Failure::new(Exit::Config, format!("pattern `{pattern}` in `except` is not valid")).because(&e))?;
+                globs.add(glob);
+            }
+            let globs = globs.build().map_err(|e| Failure::new(Exit::Config, "`except` is too large").because(&e))?;
+            let chosen: Vec<Database> = present.into_iter().filter(|d| !globs.is_match(&d.name)).collect();
+            if chosen.is_empty() {
+                return Err(Failure::new(Exit::Unavailable, "no database is left to dump")
+                    .hint("`except` leaves out every database of the server"));
+            }
+            Ok(chosen)
+        }
+    }
+}
+
+/// The program of this name, from `bin_dir` if the policy has one.
+pub fn program(policy: &PgDump, name: &str) -> OsString {
+    match &policy.bin_dir {
+        Some(dir) => dir.join(name).into(),
+        None => name.into(),
+    }
+}
+
+/// A tool that talks to the server of a policy. libpq reads what is missing from its own files; passwords come from there only.
+pub fn tool(policy: &PgDump, run: &str, dialect: Dialect, name: &str, arguments: impl IntoIterator<Item = OsString>) -> Tool {
+    let argv = std::iter::once(program(policy, name)).chain(arguments);
+    let tool = Tool::reading(dialect, argv).env("PGAPPNAME", format!("govern/{run}")).env("PGCONNECT_TIMEOUT", "15");
+    match &policy.connection.passfile {
+        Some(path) => tool.env("PGPASSFILE", path),
+        None => tool,
+    }
+}
+
+/// The connection as `--dbname` takes it; it never holds a password.
+pub fn conninfo(connection: &Connection, database: &str) -> String {
+    if let Some(uri) = &connection.uri {
+        let separator = if uri.contains('?') { '&' } else { '?' };
+        return format!("{uri}{separator}dbname={}", percent(database));
+    }
+    let mut parts = Vec::new();
+    let mut part = |key: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            parts.push(format!("{key}={}", quoted(value)));
+        }
+    };
+    part("service", connection.service.as_deref());
+    part("host", connection.host.as_deref());
+    part("port", connection.port.map(|p| p.to_string()).as_deref());
+    part("user", connection.user.as_deref());
+    part("dbname", Some(database));
+    parts.join(" ")
+}
+
+/// libpq, "Keyword/Value Connection Strings": quote and backslash are escaped inside single quotes.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
+    }
+}
+
+fn percent(text: &str) -> String {
+    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+    text.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// A name as SQL takes it.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string as SQL takes it.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A psql that runs one statement and prints bare values.
+pub fn psql(policy: &PgDump, run: &str, database: &str, statement: &str) -> Tool {
+    let arguments: [OsString; 8] = [
+        "--no-psqlrc".into(),
+        "--no-password".into(),
+        "--no-align".into(),
+        "--tuples-only".into(),
+        format!("--field-separator={SEPARATOR}").into(),
+        "--set=ON_ERROR_STOP=1".into(),
+        format!("--dbname={}", conninfo(&policy.connection, database)).into(),
+        format!("--command={statement}").into(),
+    ];
+    tool(policy, run, Dialect::Postgres, "psql", arguments)
+}
+
+/// What psql or pg_dump said when it could not connect or was not allowed to, as a failure.
+pub fn refusal(what: &str, output: &Output) -> Failure {
+    let reason = output
+        .stderr
+        .lines()
+        .map(|line| line.split_once(": error: ").map_or(line, |(_, rest)| rest).trim())
+        .find(|line| !line.is_empty())
+        .unwrap_or("it said nothing");
+    let failure = |exit| Failure::new(exit, what).caused_by(reason.to_owned());
+    let all = output.stderr.as_str();
+    if all.contains("does not exist") && all.contains("database") {
+        failure(Exit::Unavailable).hint("`databases` in `[pg_dump]` must name databases of this server")
+    } else if all.contains("authentication failed") || all.contains("no password supplied") {
+        failure(Exit::NoPermission)
+            .hint("put the password into a file like `~/.pgpass` and name it in `passfile`; for peer authentication set `user`")
+    } else if all.contains("permission denied") {
+        failure(Exit::NoPermission).hint("the role needs `pg_read_all_data`")
+    } else if all.contains("role") && all.contains("does not exist") {
+        failure(Exit::NoPermission).hint("set `user` in `[pg_dump.connection]`, or `user` of the job for peer authentication")
+    } else if all.contains("connection to server") || all.contains("could not translate host name") {
+        failure(Exit::Unavailable).hint("is the server running, and are `host` and `port` right?")
+    } else {
+        failure(Exit::Unavailable)
+    }
+}
+
+struct Client<'a> {
+    policy: &'a PgDump,
+    run: &'a str,
+}
+
+impl Client<'_> {
+    fn first_database(&self) -> &str {
+        match &self.policy.databases {
+            Databases::Listed(names) => names.first().map_or("template1", String::as_str),
+            Databases::All { .. } => "template1",
+        }
+    }
+
+    async fn version(&self, name: &str, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<String, Failure> {
+        let tool = tool(self.policy, self.run, Dialect::Plain, name, ["--version".into()]);
+        let path = PathBuf::from(tool.argv.first().cloned().unwrap_or_default());
+        let answer = ask(tool).await.map_err(|e| {
+            Failure::new(Exit::Unavailable, format!("`{}` cannot be started", path.display()))
+                .caused_by(e.one_line())
+                .hint("install `postgresql-client`, or point `bin_dir` at its programs")
+        })?;
+        match answer.stdout.lines().next() {
+            Some(line) if answer.success => Ok(line.trim().to_owned()),
+            _ => Err(Failure::new(Exit::Unavailable, format!("`{} --version` failed", path.display())).caused_by(answer.stderr.trim())),
+        }
+    }
+
+    async fn query(
+        &self,
+        database: &str,
+        statement: &str,
+        ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>,
+    ) -> Result<String, Failure> {
+        let output = ask(psql(self.policy, self.run, database, statement)).await?;
+        if output.success { Ok(output.stdout) } else { Err(refusal("the PostgreSQL server refuses", &output)) }
+    }
+
+    async fn databases(&self, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<Vec<Database>, Failure> {
+        let statement = "SELECT datname, pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database
+             WHERE datallowconn AND NOT datistemplate ORDER BY datname";
+        let from = match &self.policy.databases {
+            Databases::All { .. } => "postgres",
+            // To ask for the list one must be connected to some database: the first wanted one would hide which one is unknown.
+            Databases::Listed(_) => "postgres",
+        };
+        let text = match self.query(from, statement, ask).await {
+            Err(e) if e.one_line().contains("does not exist") => self.query(self.first_database(), statement, ask).await?,
+            other => other?,
+        };
+        Ok(text.lines().filter_map(parse_database).collect())
+    }
+
+    async fn may_read_roles(&self, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<(), Failure> {
+        let statement = "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')";
+        match self.query(self.first_database(), statement, ask).await?.trim() {
+            "t" => Ok(()),
+            _ => Err(Failure::new(Exit::NoPermission, "the role may not read passwords of roles, which `globals = \"full\"` needs")
+                .hint("connect as a superuser, or set `globals = \"no-passwords\"`")),
+        }
+    }
+
+    async fn may_read_tables(&self, database: &str, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<(), Failure> {
+        // Tables, materialized views, sequences and foreign data of users, not of extensions that keep their rows to themselves.
+        let statement = "SELECT count(*) OVER (), format('%I.%I', n.nspname, c.relname)
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind IN ('r', 'm', 'S', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+               AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
+             ORDER BY 2 LIMIT 3";
+        let text = self.query(database, statement, ask).await?;
+        let rows: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(SEPARATOR)).collect();
+        match rows.first() {
+            None => Ok(()),
+            Some((count, _)) => {
+                let names: Vec<&str> = rows.iter().map(|(_, name)| *name).collect();
+                Err(Failure::new(
+                    Exit::NoPermission,
+                    format!("the role may not read {count} tables of database `{database}`: `{}`", names.join("`, `")),
+                )
+                .hint("`GRANT pg_read_all_data TO` the role"))
+            }
+        }
+    }
+
+    fn globals_item(&self, databases: &[Database]) -> Item {
+        let via = databases.first().map_or("postgres", |d| d.name.as_str());
+        let mut arguments: Vec<OsString> = vec!["--globals-only".into(), "--verbose".into(), "--no-password".into()];
+        if self.policy.globals == Globals::NoPasswords {
+            arguments.push("--no-role-passwords".into());
+        }
+        arguments.push(format!("--dbname={}", conninfo(&self.policy.connection, via)).into());
+        Item {
+            phase: "globals",
+            label: "roles and tablespaces".to_owned(),
+            file: Some("globals.sql".to_owned()),
+            tool: tool(self.policy, self.run, Dialect::Postgres, "pg_dumpall", arguments),
+            reader: None,
+            properties: BTreeMap::new(),
+        }
+    }
+
+    fn dump_item(&self, database: &Database, verify: Verify) -> Item {
+        let arguments = [
+            "--format=custom".into(),
+            "--compress=0".into(),
+            "--verbose".into(),
+            "--no-password".into(),
+            format!("--dbname={}", conninfo(&self.policy.connection, &database.name)).into(),
+        ];
+        let reader = (verify == Verify::List).then(|| list_tool(self.policy, self.run));
+        Item {
+            phase: "dump",
+            label: database.name.clone(),
+            file: Some(format!("{}.dump", file_stem(&database.name))),
+            tool: tool(self.policy, self.run, Dialect::PgDump, "pg_dump", arguments),
+            reader,
+            properties: [("encoding", &database.encoding), ("collate", &database.collate), ("ctype", &database.ctype)]
+                .map(|(key, value)| (key.to_owned(), value.clone()))
+                .into(),
+        }
+    }
+}
+
+/// The pg_restore that lists a dump from a pipe.
+pub fn list_tool(policy: &PgDump, run: &str) -> Tool {
+    tool(policy, run, Dialect::Postgres, "pg_restore", ["--list".into()])
+}
+
+fn parse_database(line: &str) -> Option<Database> {
+    let mut columns = line.split(SEPARATOR).map(str::to_owned);
+    Some(Database { name: columns.next()?, encoding: columns.next()?, collate: columns.next()?, ctype: columns.next()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(name: &str) -> Database {
+        Database { name: name.into(), encoding: "UTF8".into(), collate: "C".into(), ctype: "C".into() }
+    }
+
+    #[test]
+    fn versions_are_compared_by_major() {
+        assert_eq!(major("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
+        assert_eq!(major("17devel"), Some(17));
+        assert_eq!(major("none"), None);
+        assert!(compare_versions("15.18 (Debian)", "pg_dump (PostgreSQL) 17.2").is_ok());
+        let error = compare_versions("16.1", "pg_dump (PostgreSQL) 15.18").unwrap_err();
+        assert_eq!(error.message, "pg_dump 15 is older than the server, which is version 16");
+        assert_eq!(error.hint.as_deref(), Some("install `postgresql-client-16`, or point `bin_dir` at its programs"));
+    }
+
+    #[test]
+    fn a_connection_quotes_what_needs_it() {
+        let connection = Connection { host: Some("/run/my pg".into()), port: Some(5433), ..Connection::default() };
+        assert_eq!(conninfo(&connection, "it's"), r"host='/run/my pg' port=5433 dbname='it\'s'");
+        let uri = |uri: &str| Connection { uri: Some(uri.into()), ..Connection::default() };
+        assert_eq!(conninfo(&uri("postgresql://a@h"), "x y"), "postgresql://a@h?dbname=x%20y");
+        assert_eq!(conninfo(&uri("postgresql://h/?sslmode=require"), "f"), "postgresql://h/?sslmode=require&dbname=f");
+    }
+
+    #[test]
+    fn listed_databases_keep_their_order_and_an_unknown_one_is_named() {
+        let present = || vec![database("forum"), database("wiki")];
+        let listed = |names: &[&str]| Databases::Listed(names.iter().map(|n| (*n).to_owned()).collect());
+        let names: Vec<String> = choose(&listed(&["wiki", "forum"]), present()).unwrap().into_iter().map(|d| d.name).collect();
+        assert_eq!(names, ["wiki", "forum"]);
+        let error = choose(&listed(&["forun"]), present()).unwrap_err();
+        assert_eq!(error.to_string(), "database `forun` does not exist\nhint: did you mean `forum`?");
+        let all = |except: &str| choose(&Databases::All { except: vec![except.to_owned()] }, present());
+        assert_eq!(all("w*").unwrap(), [database("forum")]);
+        assert_eq!(all("*").unwrap_err().message, "no database is left to dump");
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        let said = |stderr: &str| refusal("no", &Output { stderr: stderr.into(), ..Output::default() });
+        let stopped = said("psql: error: connection to server on socket \"/x/.s.PGSQL.1\" failed: No such file or directory\n\tIs it?");
+        assert_eq!(stopped.code, 69);
+        assert!(stopped.causes[0].starts_with("connection to server on socket"), "{stopped}");
+        assert_eq!(said("psql: error: … FATAL:  password authentication failed for user \"u\"").code, 77);
+        assert_eq!(said("psql: error: … FATAL:  database \"x\" does not exist").code, 69);
+        assert_eq!(said("").causes, ["it said nothing"]);
+    }
+}

@@ -1,0 +1,165 @@
+//! Programs of a payload, described.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::dialect::Dialect;
+
+/// A program to run as part of a payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool {
+    /// Program and arguments. No secret is ever among them.
+    pub argv: Vec<OsString>,
+    /// Variables set in its environment; `None` takes one away.
+    pub env: Vec<(OsString, Option<OsString>)>,
+    /// Directory it starts in.
+    pub directory: PathBuf,
+    /// How what it prints is read.
+    pub dialect: Dialect,
+}
+
+impl Tool {
+    /// A program whose messages are read, hence untranslated.
+    pub fn reading(dialect: Dialect, argv: impl IntoIterator<Item = impl Into<OsString>>) -> Tool {
+        // C.UTF-8 has the untranslated messages of C and leaves names that are no ASCII readable; where it is missing, C applies.
+        let env = vec![("LC_ALL".into(), Some("C.UTF-8".into())), ("LANGUAGE".into(), None)];
+        Tool { argv: argv.into_iter().map(Into::into).collect(), env, directory: "/".into(), dialect }
+    }
+
+    /// The same with one more variable.
+    pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Tool {
+        self.env.push((key.into(), Some(value.into())));
+        self
+    }
+
+    /// As one would type it into a shell.
+    pub fn command_line(&self) -> String {
+        self.argv.iter().map(|arg| quote(&arg.to_string_lossy())).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Quotes a word for a shell where it needs it.
+pub fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// What a short program said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Whether it exited with 0.
+    pub success: bool,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+/// One piece of a backup: a source, a database, a command; each is a phase of the run, and a file of the artifact if it has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The phase: `archive`, `globals`, `dump`, `command`.
+    pub phase: &'static str,
+    /// What it is: the source, the database.
+    pub label: String,
+    /// Its file in the artifact, without the suffix of the compression; `None`: output goes to the log.
+    pub file: Option<String>,
+    /// The program that makes it.
+    pub tool: Tool,
+    /// The program that reads it from a pipe, for `verify = "list"`.
+    pub reader: Option<Tool>,
+    /// What a restore must know besides the content, such as a database's encoding.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Names and versions of programs, for the manifest.
+pub type Versions = BTreeMap<String, String>;
+
+/// What was found out before anything is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// What is to be done, in this order.
+    pub items: Vec<Item>,
+    /// The programs that will do it.
+    pub versions: Versions,
+}
+
+/// A name for a file of an artifact, made from what it holds: `/var/www` becomes `var-www`. Letters, digits, `.`, `_`, `-` and
+/// `+` stay, everything else is escaped, so that two labels never share a name.
+pub fn file_stem(label: &str) -> String {
+    let trimmed = label.trim_matches('/');
+    if trimmed.is_empty() {
+        return "root".to_owned();
+    }
+    let mut stem = String::new();
+    for byte in trimmed.bytes() {
+        match byte {
+            b'/' => stem.push('-'),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'+' => stem.push(char::from(byte)),
+            b'-' if !label.starts_with('/') => stem.push('-'),
+            _ => stem.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    // No hidden files and no name longer than a directory takes; a cut name still begins like the label and stays unique.
+    let stem = if stem.starts_with('.') { format!("%2E{}", stem.trim_start_matches('.')) } else { stem };
+    if stem.len() <= 180 { stem } else { format!("{}%{:016X}", stem.chars().take(160).collect::<String>(), fnv(label)) }
+}
+
+/// FNV-1a, 64 bits (offset basis and prime from the draft RFC): only to tell cut names apart.
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// How the result of a file of an artifact is told apart from others: what the pump counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Uncompressed bytes.
+    pub plain: u64,
+    /// Bytes of the file.
+    pub stored: u64,
+    /// SHA-256 of the file, lower-case hex.
+    pub sha256: String,
+    /// How the pump wrote it: `direct`, `window`, `buffered`.
+    pub method: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn stems_read_like_their_labels() {
+        for (label, stem) in [
+            ("/etc", "etc"),
+            ("/var/www", "var-www"),
+            ("/var-www", "var%2Dwww"),
+            ("/", "root"),
+            ("forum-2", "forum-2"),
+            ("/srv/a b", "srv-a%20b"),
+            ("/.git", "%2Egit"),
+            ("../x", "%2E-x"),
+        ] {
+            assert_eq!(file_stem(label), stem);
+        }
+        assert!(file_stem(&"/ä".repeat(300)).len() < 200);
+    }
+
+    #[test]
+    fn a_command_line_can_be_pasted() {
+        let tool = Tool::reading(Dialect::Plain, ["tar", "--exclude=a b", "it's", ""]);
+        assert_eq!(tool.command_line(), r"tar '--exclude=a b' 'it'\''s' ''");
+    }
+
+    proptest! {
+        #[test]
+        fn paths_never_share_a_stem(a in "/[a-c./ -]{1,6}", b in "/[a-c./ -]{1,6}") {
+            prop_assume!(a.trim_matches('/') != b.trim_matches('/') && !a.contains("..") && !b.contains(".."));
+            prop_assume!(!a.contains("//") && !b.contains("//"));
+            prop_assert_ne!(file_stem(&a), file_stem(&b));
+        }
+    }
+}

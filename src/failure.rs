@@ -1,0 +1,134 @@
+//! What went wrong, as it is told to people: one line, its causes, and what to do.
+
+use std::error::Error;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Exit;
+use crate::{kernel, ledger};
+
+/// A failure with its exit code. The style: lower case, values in backticks, then the cause, then a hint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What failed.
+    pub message: String,
+    /// Why, the nearest cause first.
+    pub causes: Vec<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// What the program ends with.
+    pub code: u8,
+}
+
+impl Failure {
+    /// A failure with this exit code.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
+        Failure { message: message.into(), causes: vec![], hint: None, code: exit.code() }
+    }
+
+    /// The same with an error and its own causes behind it.
+    pub fn because(mut self, error: &dyn Error) -> Failure {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            self.causes.push(lower_first(&error.to_string()));
+            next = error.source();
+        }
+        self
+    }
+
+    /// The same with one more cause.
+    pub fn caused_by(mut self, cause: impl Into<String>) -> Failure {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// The same with advice.
+    pub fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Message and causes on one line, without the hint.
+    pub fn one_line(&self) -> String {
+        std::iter::once(&self.message).chain(&self.causes).map(|s| s.replace('\n', " ")).collect::<Vec<_>>().join(": ")
+    }
+}
+
+/// The kernel begins its messages with a capital letter.
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message)?;
+        for cause in &self.causes {
+            write!(f, "\n  caused by: {cause}")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<kernel::Error> for Failure {
+    fn from(error: kernel::Error) -> Failure {
+        let exit = match error.source.kind() {
+            std::io::ErrorKind::PermissionDenied => Exit::NoPermission,
+            _ => Exit::Failed,
+        };
+        let failure = Failure::new(exit, error.to_string()).because(&error.source);
+        match error.source.raw_os_error() {
+            Some(kernel::error::ENOSPC) => {
+                failure.hint("make room on that file system, or let `[retention]` keep fewer artifacts")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<ledger::Error> for Failure {
+    fn from(error: ledger::Error) -> Failure {
+        let failure = Failure::new(Exit::Internal, error.to_string());
+        let failure = match error.source() {
+            Some(source) => failure.because(source),
+            None => failure,
+        };
+        match error {
+            ledger::Error::Newer { .. } => failure.hint("use the program that wrote it, or a newer one"),
+            _ => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_reads_from_what_to_why_to_what_to_do() {
+        let io = std::io::Error::from_raw_os_error(kernel::error::ENOSPC);
+        let failure = Failure::from(kernel::Error::path("write", std::path::Path::new("/b/x"), io));
+        insta::assert_snapshot!(failure.to_string(), @r"
+        cannot write `/b/x`
+          caused by: no space left on device (os error 28)
+        hint: make room on that file system, or let `[retention]` keep fewer artifacts
+        ");
+        assert_eq!(failure.one_line(), "cannot write `/b/x`: no space left on device (os error 28)");
+    }
+
+    #[test]
+    fn names_in_capitals_stay() {
+        assert_eq!(lower_first("EIO happened"), "EIO happened");
+        assert_eq!(lower_first("No such file"), "no such file");
+        assert_eq!(lower_first(""), "");
+    }
+}

@@ -1,0 +1,59 @@
+//! Bytes and durations for people.
+
+/// `1.4 GiB`: three significant digits at least, base 1024.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    match value {
+        v if v < 10.0 => format!("{v:.2} {unit}"),
+        v if v < 100.0 => format!("{v:.1} {unit}"),
+        v => format!("{v:.0} {unit}"),
+    }
+}
+
+/// `0.120 s`, `12.3 s`, `4 min 12 s`, `2 h 05 min`, `3 d 04 h`, of a number of microseconds.
+pub fn duration(us: u64) -> String {
+    let seconds = us / 1_000_000;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match us {
+        0..10_000_000 => format!("{:.3} s", us as f64 / 1e6),
+        10_000_000..60_000_000 => format!("{:.1} s", us as f64 / 1e6),
+        _ if hours == 0 => format!("{minutes} min {:02} s", seconds % 60),
+        _ if days == 0 => format!("{hours} h {:02} min", minutes % 60),
+        _ => format!("{days} d {:02} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_keep_three_digits() {
+        let cases = [(0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (12_345_678, "11.8 MiB"), (u64::MAX, "16.0 EiB")];
+        for (count, text) in cases {
+            assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn durations_fit_their_size() {
+        let s = 1_000_000;
+        let cases =
+            [(120_000, "0.120 s"), (12 * s, "12.0 s"), (252 * s, "4 min 12 s"), (7_500 * s, "2 h 05 min"), (273_600 * s, "3 d 04 h")];
+        for (us, text) in cases {
+            assert_eq!(duration(us), text);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! All processes of a payload as one thing: pause, resume, end.
+//!
+//! With a cgroup the kernel keeps the books. Without one the payload is whatever descends from the worker, which adopts orphans
+//! for that purpose; a process cannot leave its ancestors.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub use nix::sys::signal::Signal;
+
+use super::cgroup::{self, Cgroup, Place};
+use super::process::{self, KILL_PATIENCE};
+use super::procfs::{self, PROC, Pid};
+use super::{Error, Result};
+
+/// Between two looks at processes that are on their way out.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// The processes of a payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Group {
+    /// In a cgroup of their own.
+    Cgroup(Cgroup),
+    /// Descendants of this process; why there is no cgroup.
+    Descendants {
+        /// For people.
+        reason: String,
+    },
+}
+
+impl Group {
+    /// The best this machine allows, for a payload with this (unique) name.
+    pub fn create(name: &str) -> Group {
+        let reason = match cgroup::find_place() {
+            Place::Below(parent) => match Cgroup::create(&parent, name) {
+                Ok(group) => return Group::Cgroup(group),
+                Err(error) => format!("{error}: {}", error.source),
+            },
+            Place::Nowhere(reason) => reason,
+        };
+        Group::Descendants { reason }
+    }
+
+    /// The level of enforcement it gives: `freeze` or `signals`.
+    pub fn level(&self) -> &'static str {
+        match self {
+            Group::Cgroup(_) => "freeze",
+            Group::Descendants { .. } => "signals",
+        }
+    }
+
+    /// What the level means and why it is no better.
+    pub fn explain(&self) -> String {
+        match self {
+            Group::Cgroup(group) => format!("freezer cgroup `{}`, nice, ioprio", group.path().display()),
+            Group::Descendants { reason } => format!("process signals, nice, ioprio: {reason}"),
+        }
+    }
+
+    /// The processes in it now; zombies do not count.
+    pub fn members(&self) -> Result<Vec<Pid>> {
+        match self {
+            Group::Cgroup(group) => match group.members() {
+                // The group was removed, which the kernel allows only when it is empty.
+                Err(e) if e.errno() == Some(libc::ENOENT) => Ok(vec![]),
+                other => other,
+            },
+            Group::Descendants { .. } => {
+                let all = procfs::processes(Path::new(PROC))?;
+                let family = procfs::descendants(&all, process::own_pid());
+                Ok(family.into_iter().filter(|s| s.state != 'Z').map(|s| s.pid).collect())
+            }
+        }
+    }
+
+    /// Stops all of it. On a cgroup the kernel does so as soon as it can, which [`Group::is_paused`] tells.
+    pub fn pause(&self) -> Result<()> {
+        match self {
+            Group::Cgroup(group) => group.freeze(true),
+            Group::Descendants { .. } => self.signal(Signal::SIGSTOP),
+        }
+    }
+
+    /// Lets all of it go on.
+    pub fn resume(&self) -> Result<()> {
+        match self {
+            Group::Cgroup(group) => group.freeze(false),
+            Group::Descendants { .. } => self.signal(Signal::SIGCONT),
+        }
+    }
+
+    /// Whether all of it has stopped.
+    pub fn is_paused(&self) -> Result<bool> {
+        match self {
+            Group::Cgroup(group) => group.is_frozen(),
+            Group::Descendants { .. } => {
+                let all = procfs::processes(Path::new(PROC))?;
+                let family = procfs::descendants(&all, process::own_pid());
+                Ok(family.iter().all(|s| matches!(s.state, 'T' | 't' | 'Z')))
+            }
+        }
+    }
+
+    /// Asks all of it to end. A frozen process with a handler does not hear this: resume first.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::SIGTERM)
+    }
+
+    /// Kills until nothing is left, and reaps what was adopted; `known` are the children somebody waits for.
+    pub async fn kill(&self, known: &[Pid]) -> Result<()> {
+        let deadline = Instant::now() + KILL_PATIENCE;
+        loop {
+            match self {
+                Group::Cgroup(group) => match group.kill() {
+                    Err(e) if e.errno() == Some(libc::ENOENT) => {}
+                    other => other?,
+                },
+                Group::Descendants { .. } => self.signal(Signal::SIGKILL)?,
+            }
+            process::reap_orphans(known);
+            let left = self.members()?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let pids: Vec<String> = left.iter().map(Pid::to_string).collect();
+                return Err(Error::about("kill process", pids.join("`, `"), std::io::ErrorKind::TimedOut));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Removes what [`Group::create`] made. Everything in it must have ended.
+    pub fn delete(&self) -> Result<()> {
+        match self {
+            Group::Cgroup(group) => group.delete(),
+            Group::Descendants { .. } => Ok(()),
+        }
+    }
+
+    /// Sends a signal to everything in it but `spared`; says how many there were.
+    pub fn signal_others(&self, signal: Signal, spared: &[Pid]) -> Result<usize> {
+        let others: Vec<Pid> = self.members()?.into_iter().filter(|pid| !spared.contains(pid)).collect();
+        for pid in &others {
+            process::signal(*pid, signal)?;
+        }
+        Ok(others.len())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        self.signal_others(signal, &[]).map(|_| ())
+    }
+}
+
+/// Ends what a dead worker left behind: its cgroup if it had one, and every process that carries the run's mark in its
+/// environment. The caller's own process is spared.
+pub async fn end_leftovers(cgroup: Option<&Path>, mark: &str) -> Result<usize> {
+    let mut ended = 0;
+    if let Some(path) = cgroup.filter(|p| p.is_dir()) {
+        let group = Group::Cgroup(Cgroup::at(path.to_path_buf()));
+        ended += group.members()?.len();
+        group.kill(&[]).await?;
+        group.delete()?;
+    }
+    let deadline = Instant::now() + KILL_PATIENCE;
+    loop {
+        let marked = procfs::with_variable(Path::new(PROC), mark)?;
+        let others: Vec<Pid> = marked.into_iter().filter(|pid| *pid != process::own_pid()).collect();
+        if others.is_empty() || Instant::now() > deadline {
+            return Ok(ended);
+        }
+        for pid in &others {
+            process::signal(*pid, Signal::SIGKILL)?;
+        }
+        ended += others.len();
+        tokio::time::sleep(LOOK_AGAIN).await;
+        process::reap_orphans(&[]);
+    }
+}

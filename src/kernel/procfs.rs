@@ -1,0 +1,149 @@
+//! /proc: what processes did and whose children they are.
+
+use std::path::Path;
+
+use super::{Error, Result, fs};
+
+/// Where procfs is mounted.
+pub const PROC: &str = "/proc";
+
+/// A process id.
+pub type Pid = i32;
+
+/// The parts of /proc/PID/stat that are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// The process.
+    pub pid: Pid,
+    /// One letter: `R`, `S`, `D`, `T`, `Z`, …
+    pub state: char,
+    /// Its parent.
+    pub parent: Pid,
+}
+
+/// /proc/PID/io: bytes through system calls and to or from block devices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Io {
+    /// Bytes returned by read(2) and its kin.
+    pub rchar: u64,
+    /// Bytes given to write(2) and its kin.
+    pub wchar: u64,
+    /// Bytes fetched from block devices.
+    pub read_bytes: u64,
+    /// Bytes sent to block devices.
+    pub write_bytes: u64,
+}
+
+/// All processes, by id.
+pub fn processes(proc: &Path) -> Result<Vec<Stat>> {
+    let mut found = Vec::new();
+    for entry in fs::list(proc)? {
+        let numeric = entry.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+        // A process that ends between the listing and the read is simply not there.
+        if numeric && let Ok(Some(text)) = fs::read_text_lossy(&entry.join("stat")) {
+            found.extend(parse_stat(&text));
+        }
+    }
+    found.sort_by_key(|stat| stat.pid);
+    Ok(found)
+}
+
+/// I/O counters of a process: its own and those of children it has waited for. Readable until the process is reaped.
+pub fn io(proc: &Path, pid: Pid) -> Result<Io> {
+    let path = proc.join(format!("{pid}/io"));
+    parse_io(&fs::read_text(&path)?).ok_or_else(|| Error::path("understand", &path, std::io::ErrorKind::InvalidData))
+}
+
+/// Processes whose environment, as they were started, holds `NAME=value` as a whole entry.
+pub fn with_variable(proc: &Path, entry: &str) -> Result<Vec<Pid>> {
+    let marked = |pid: Pid| {
+        fs::read_bytes(&proc.join(format!("{pid}/environ")))
+            .is_ok_and(|bytes| bytes.split(|b| *b == 0).any(|e| e == entry.as_bytes()))
+    };
+    Ok(processes(proc)?.into_iter().filter(|s| s.state != 'Z').map(|s| s.pid).filter(|pid| marked(*pid)).collect())
+}
+
+/// This boot's id, which tells a run of before a crash from one that still goes on.
+pub fn boot_id(proc: &Path) -> Result<String> {
+    Ok(fs::read_text(&proc.join("sys/kernel/random/boot_id"))?.trim().to_owned())
+}
+
+/// The descendants of `root`, without it, parents before their children.
+pub fn descendants(all: &[Stat], root: Pid) -> Vec<Stat> {
+    let mut family = vec![];
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        for child in all.iter().filter(|s| s.parent == parent && s.pid != parent) {
+            family.push(*child);
+            parents.push(child.pid);
+        }
+    }
+    family
+}
+
+/// Parses one stat line. The name of a program stands in parentheses and may itself hold any character.
+pub fn parse_stat(text: &str) -> Option<Stat> {
+    let (pid, rest) = text.split_once(" (")?;
+    let (_, rest) = rest.rsplit_once(") ")?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some(Stat { pid: pid.trim().parse().ok()?, state, parent: fields.next()?.parse().ok()? })
+}
+
+/// Parses an io file; `None` when a counter is missing.
+pub fn parse_io(text: &str) -> Option<Io> {
+    let value = |key: &str| {
+        let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(": "))?;
+        line.trim().parse().ok()
+    };
+    Some(Io {
+        rchar: value("rchar")?,
+        wchar: value("wchar")?,
+        read_bytes: value("read_bytes")?,
+        write_bytes: value("write_bytes")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const IO: &str = "rchar: 3980\nwchar: 12\nsyscr: 9\nsyscw: 0\nread_bytes: 4096\nwrite_bytes: 0\ncancelled_write_bytes: 0\n";
+
+    #[test]
+    fn a_program_name_may_hold_anything() {
+        let stat = parse_stat("17 (a) S 1 (b) Z 5 17 17 0 -1").unwrap();
+        assert_eq!(stat, Stat { pid: 17, state: 'Z', parent: 5 });
+        assert_eq!(parse_stat("17 (a"), None);
+        assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn io_counters() {
+        assert_eq!(parse_io(IO), Some(Io { rchar: 3980, wchar: 12, read_bytes: 4096, write_bytes: 0 }));
+        assert_eq!(parse_io("rchar: x\n"), None);
+    }
+
+    #[test]
+    fn a_family_is_found_through_every_generation() {
+        let stat = |pid, parent| Stat { pid, state: 'S', parent };
+        let all = [stat(1, 0), stat(10, 1), stat(11, 10), stat(12, 11), stat(20, 1)];
+        let pids: Vec<_> = descendants(&all, 10).iter().map(|s| s.pid).collect();
+        assert_eq!(pids, [11, 12]);
+    }
+
+    #[test]
+    fn this_process_is_among_the_processes() {
+        let own = std::process::id() as Pid;
+        assert!(processes(Path::new(PROC)).unwrap().iter().any(|s| s.pid == own));
+    }
+
+    proptest! {
+        #[test]
+        fn parsers_never_panic(text in ".{0,120}") {
+            parse_stat(&text);
+            parse_io(&text);
+        }
+    }
+}

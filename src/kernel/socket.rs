@@ -1,0 +1,52 @@
+//! Unix sockets: pairs between processes, and one listener in each run's directory.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::Path;
+
+use tokio::net::{UnixListener, UnixStream};
+
+use super::{Error, Result, account, fs};
+
+/// A connected pair: ours, watched by the runtime, and the one to hand to a child.
+pub fn pair() -> Result<(UnixStream, OwnedFd)> {
+    let failed = |e| Error::about("create", "a socket pair", e);
+    let (ours, theirs) = StdStream::pair().map_err(failed)?;
+    ours.set_nonblocking(true).map_err(failed)?;
+    Ok((UnixStream::from_std(ours).map_err(failed)?, theirs.into()))
+}
+
+/// An inherited stream socket, watched by the runtime.
+pub fn adopt(fd: OwnedFd) -> Result<UnixStream> {
+    let failed = |e| Error::about("watch", "an inherited socket", e);
+    let stream = StdStream::from(fd);
+    stream.set_nonblocking(true).map_err(failed)?;
+    UnixStream::from_std(stream).map_err(failed)
+}
+
+/// A listener at `directory/name`, for its owner alone. A path of a socket holds 108 bytes at most, so the directory is
+/// named through a descriptor. What is left of an earlier one is replaced.
+pub fn listen(directory: &Path, name: &str) -> Result<UnixListener> {
+    let full = directory.join(name);
+    fs::remove_tree(&full)?;
+    let failed = |e| Error::path("listen on", &full, e);
+    let handle = File::open(directory).map_err(failed)?;
+    let listener = UnixListener::bind(format!("/proc/self/fd/{}/{name}", handle.as_raw_fd())).map_err(failed)?;
+    std::fs::set_permissions(&full, PermissionsExt::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Connects to `directory/name`.
+pub async fn connect(directory: &Path, name: &str) -> Result<UnixStream> {
+    let full = directory.join(name);
+    let failed = |e| Error::path("connect to", &full, e);
+    let handle = File::open(directory).map_err(failed)?;
+    UnixStream::connect(format!("/proc/self/fd/{}/{name}", handle.as_raw_fd())).await.map_err(failed)
+}
+
+/// Whether the peer may give orders: root, or the account this process runs as.
+pub fn peer_is_trusted(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == account::own_uid())
+}

@@ -1,0 +1,53 @@
+//! The record of what happened: one SQLite database, several writers.
+//!
+//! Invariants: a worker writes the rows of its own run, nobody else's; every write is one `BEGIN IMMEDIATE` transaction with
+//! `synchronous=FULL`; an [`Entry`] may be applied twice without harm; what the database cannot take now is spooled into the
+//! run's directory and merged later, so no entry is lost because a disk was slow or full.
+
+pub mod entry;
+mod open;
+pub mod query;
+mod schema;
+pub mod spool;
+mod write;
+pub mod writer;
+
+use std::path::PathBuf;
+
+pub use entry::{Entry, State};
+pub use open::Ledger;
+
+/// The name of the database in the state directory.
+pub const FILE: &str = "ledger.sqlite";
+
+/// Why the ledger could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// SQLite refused.
+    #[error("ledger `{path}`: cannot {action}")]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// A verb phrase.
+        action: &'static str,
+        /// SQLite's reason.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file was written by a newer program.
+    #[error("ledger `{path}` has schema {found}, this program knows up to {known}: it was left untouched")]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The schema found in it.
+        found: i64,
+        /// The newest schema this program knows.
+        known: i64,
+    },
+    /// A spool could not be read or written.
+    #[error(transparent)]
+    Kernel(#[from] crate::kernel::Error),
+}
+
+/// The result of the ledger's operations.
+pub type Result<T> = std::result::Result<T, Error>;

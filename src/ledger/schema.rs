@@ -1,0 +1,74 @@
+//! The tables, as a list of migrations. A released migration is never edited; a change is a new one at the end.
+
+/// Migration N brings the schema from version N to N + 1 (`PRAGMA user_version`).
+pub const MIGRATIONS: &[&str] = &["
+    -- Moments are microseconds since 1970 in UTC, with the offset that was in force; durations are microseconds.
+    CREATE TABLE runs (
+        run             TEXT PRIMARY KEY,
+        job             TEXT NOT NULL,
+        kind            TEXT NOT NULL,
+        action          TEXT NOT NULL,
+        level           TEXT NOT NULL,
+        pid             INTEGER NOT NULL,
+        boot            TEXT NOT NULL,
+        state           TEXT NOT NULL,
+        reason          TEXT,
+        started_us      INTEGER NOT NULL,
+        started_offset  INTEGER NOT NULL,
+        ended_us        INTEGER,
+        ended_offset    INTEGER,
+        wall_us         INTEGER NOT NULL DEFAULT 0,
+        active_us       INTEGER NOT NULL DEFAULT 0,
+        waiting_us      INTEGER NOT NULL DEFAULT 0,
+        throttled_us    INTEGER NOT NULL DEFAULT 0,
+        paused_us       INTEGER NOT NULL DEFAULT 0,
+        read_bytes      INTEGER NOT NULL DEFAULT 0,
+        written_bytes   INTEGER NOT NULL DEFAULT 0,
+        cpu_us          INTEGER NOT NULL DEFAULT 0,
+        peak_memory     INTEGER NOT NULL DEFAULT 0,
+        exit_code       INTEGER
+    ) STRICT;
+    CREATE INDEX runs_of_job ON runs (job, started_us DESC);
+    CREATE INDEX runs_by_start ON runs (started_us DESC);
+    CREATE INDEX runs_open ON runs (run) WHERE state = 'running';
+
+    CREATE TABLE phases (
+        run             TEXT NOT NULL,
+        seq             INTEGER NOT NULL,
+        parent          INTEGER,
+        name            TEXT NOT NULL,
+        detail          TEXT,
+        state           TEXT NOT NULL,
+        message         TEXT,
+        started_us      INTEGER NOT NULL,
+        started_offset  INTEGER NOT NULL,
+        ended_us        INTEGER,
+        ended_offset    INTEGER,
+        wall_us         INTEGER NOT NULL DEFAULT 0,
+        active_us       INTEGER NOT NULL DEFAULT 0,
+        waiting_us      INTEGER NOT NULL DEFAULT 0,
+        throttled_us    INTEGER NOT NULL DEFAULT 0,
+        paused_us       INTEGER NOT NULL DEFAULT 0,
+        read_bytes      INTEGER NOT NULL DEFAULT 0,
+        written_bytes   INTEGER NOT NULL DEFAULT 0,
+        cpu_us          INTEGER NOT NULL DEFAULT 0,
+        peak_memory     INTEGER NOT NULL DEFAULT 0,
+        exit_code       INTEGER,
+        PRIMARY KEY (run, seq)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE artifacts (
+        path            TEXT PRIMARY KEY,
+        run             TEXT NOT NULL,
+        job             TEXT NOT NULL,
+        published_us    INTEGER NOT NULL,
+        published_offset INTEGER NOT NULL,
+        stored_bytes    INTEGER NOT NULL,
+        plain_bytes     INTEGER NOT NULL,
+        verified        TEXT NOT NULL,
+        checked_us      INTEGER,
+        checked_good    INTEGER,
+        removed_us      INTEGER
+    ) STRICT;
+    CREATE INDEX artifacts_of_job ON artifacts (job, published_us DESC);
+"];

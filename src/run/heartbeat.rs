@@ -1,0 +1,90 @@
+//! The last sign of life of a worker: a small file, rewritten every second by a thread of its own, so that a blocked disk stops
+//! nothing else. It is what an interrupted run is closed with.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::clock::Stamp;
+use crate::kernel::fs;
+use crate::ledger::entry::{Times, Usage};
+
+/// How often the file is rewritten, and so how far the end of an interrupted run may lie after its last sign of life.
+pub const EVERY: Duration = Duration::from_secs(1);
+
+/// What a worker was doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// When it said so.
+    pub at: Stamp,
+    /// The account of the run's time.
+    pub times: Times,
+    /// What the run had used.
+    pub usage: Usage,
+    /// The open phases: number, and the account of the time when it began.
+    pub phases: Vec<(u32, Times)>,
+}
+
+/// Writes the beats of one run until it is dropped.
+#[derive(Debug)]
+pub struct Heart {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    beat: Mutex<Option<Beat>>,
+    stopped: Mutex<bool>,
+    stop: Condvar,
+}
+
+impl Heart {
+    /// Starts the thread.
+    pub fn start(path: PathBuf) -> Heart {
+        let shared = Arc::new(Shared { beat: Mutex::new(None), stopped: Mutex::new(false), stop: Condvar::new() });
+        let own = Arc::clone(&shared);
+        let spawned = thread::Builder::new().name("heartbeat".to_owned()).stack_size(128 * 1024).spawn(move || own.beat(&path));
+        if let Err(error) = spawned {
+            tracing::warn!("no heartbeat will be written: {error}");
+        }
+        Heart { shared }
+    }
+
+    /// What the next beat will say.
+    pub fn set(&self, beat: Beat) {
+        *self.shared.beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(beat);
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        *self.shared.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.shared.stop.notify_all();
+    }
+}
+
+impl Shared {
+    fn beat(&self, path: &Path) {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*stopped {
+            drop(stopped);
+            let beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(text) = beat.and_then(|b| serde_json::to_vec(&b).ok()) {
+                // The next one comes in a second; a full disk is reported by the log.
+                fs::replace_volatile(path, &text).ok();
+            }
+            stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            if !*stopped {
+                stopped = self.stop.wait_timeout(stopped, EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+    }
+}
+
+/// The last beat of a run, if it left a readable one.
+pub fn last(path: &Path) -> Option<Beat> {
+    serde_json::from_str(&fs::read_text_if_any(path).ok()??).ok()
+}

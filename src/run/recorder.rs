@@ -1,0 +1,356 @@
+//! Writes down what happens, everywhere at once: ledger, readable log, journal, and whoever is attached.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::broadcast;
+
+use super::event::Event;
+use super::heartbeat::{Beat, Heart};
+use super::log::Log;
+use super::meter::{self, Meter};
+use super::request::{Request, RunDir};
+use crate::failure::Failure;
+use crate::kernel::clock::Stamp;
+use crate::kernel::process;
+use crate::ledger::entry::{Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage};
+use crate::ledger::writer::Writer;
+use crate::ledger::Ledger;
+use crate::human::{bytes, duration};
+
+/// So long the beginning of a phase waits to be durable. A disk that is slower than this is what backups are governed for: the
+/// work goes on and the entry follows.
+const DURABLE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// So many events may wait for a client that does not read; it loses the oldest.
+const EVENTS: usize = 1024;
+
+/// A phase that has begun.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// Its number.
+    pub seq: u32,
+    /// `archive /etc`.
+    pub title: String,
+    name: String,
+    detail: Option<String>,
+    started: Stamp,
+    times: Times,
+}
+
+/// A phase that has ended, for the manifest.
+#[derive(Debug, Clone)]
+pub struct Closed {
+    /// Its name.
+    pub name: String,
+    /// What it worked on.
+    pub detail: Option<String>,
+    /// Whether it is part of another.
+    pub top: bool,
+    /// When it began.
+    pub started: Stamp,
+    /// How it ended.
+    pub state: State,
+    /// Where the time went.
+    pub times: Times,
+}
+
+/// How a phase ended.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// Its state.
+    pub state: State,
+    /// Why not `ok`.
+    pub message: Option<String>,
+    /// What it used.
+    pub usage: Usage,
+    /// Exit code of its program.
+    pub exit_code: Option<i32>,
+}
+
+impl Ending {
+    /// As it should be, with nothing used worth mentioning.
+    pub fn ok() -> Ending {
+        Ending { state: State::Ok, message: None, usage: Usage::default(), exit_code: None }
+    }
+}
+
+/// The recorder of one run.
+pub struct Recorder {
+    run: String,
+    job: String,
+    kind: &'static str,
+    action: &'static str,
+    state_dir: std::path::PathBuf,
+    writer: Writer,
+    log: Log,
+    heart: Heart,
+    events: broadcast::Sender<Arc<str>>,
+    meter: Meter,
+    next_seq: u32,
+    open: Vec<Open>,
+    closed: Vec<Closed>,
+    usage: Usage,
+}
+
+impl Recorder {
+    /// Begins the records of a run; `meter` runs since it was asked for.
+    pub fn start(request: &Request, state_dir: &Path, run_dir: &RunDir, meter: Meter) -> Result<Recorder, Failure> {
+        let (events, _) = broadcast::channel(EVENTS);
+        Ok(Recorder {
+            run: request.run.clone(),
+            job: request.policy.job.to_string(),
+            kind: request.policy.kind.name(),
+            action: request.action.word(),
+            state_dir: state_dir.to_path_buf(),
+            writer: Writer::start(state_dir, run_dir.path()),
+            log: Log::open(&run_dir.log())?,
+            heart: Heart::start(run_dir.heartbeat()),
+            events,
+            meter,
+            next_seq: 1,
+            open: vec![],
+            closed: vec![],
+            usage: Usage::default(),
+        })
+    }
+
+    /// What everybody who is attached hears from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<str>> {
+        self.events.subscribe()
+    }
+
+    /// A handle on the readable log.
+    pub fn log(&self) -> Log {
+        self.log.clone()
+    }
+
+    /// The account of the run's time.
+    pub fn meter(&mut self) -> &mut Meter {
+        &mut self.meter
+    }
+
+    /// The account of the run's time so far.
+    pub fn times(&self) -> Times {
+        self.meter.times(Instant::now())
+    }
+
+    /// The phases that ended so far.
+    pub fn closed(&self) -> &[Closed] {
+        &self.closed
+    }
+
+    /// The run begins, or is refused.
+    pub async fn run_started(&mut self, asked_at: Stamp, level: &str, explanation: &str, refused: Option<&str>) {
+        let started = RunStarted {
+            run: self.run.clone(),
+            job: self.job.clone(),
+            kind: self.kind.to_owned(),
+            action: self.action.to_owned(),
+            at: asked_at,
+            level: level.to_owned(),
+            pid: process::own_pid(),
+            boot: crate::kernel::procfs::boot_id(Path::new(crate::kernel::procfs::PROC)).unwrap_or_default(),
+            state: if refused.is_some() { State::Skipped } else { State::Running },
+            reason: refused.map(str::to_owned),
+        };
+        self.writer.send(Entry::RunStarted(started));
+        if refused.is_some() {
+            return;
+        }
+        let text = format!(
+            "run {} of job {} ({}, {}) begins: govern {}, pid {}, asked for at {asked_at}",
+            self.run, self.job, self.action, self.kind, env!("CARGO_PKG_VERSION"), process::own_pid()
+        );
+        self.log.line("", &text).await;
+        self.log.line("", &format!("level {level}: {explanation}")).await;
+        tracing::info!(job = self.job, run = self.run, level, "run begins");
+        self.tell(&Event::Begun {
+            run: self.run.clone(),
+            job: self.job.clone(),
+            level: level.to_owned(),
+            explanation: explanation.to_owned(),
+        });
+    }
+
+    /// A phase begins; returns when that is durable, or after a while at the latest.
+    pub async fn begin(&mut self, name: &str, detail: Option<&str>) -> Open {
+        let open = self.begin_part(None, name, detail).await;
+        if tokio::time::timeout(DURABLE_PATIENCE, self.writer.settle()).await.is_err() {
+            tracing::warn!(job = self.job, run = self.run, "the ledger's disk is slow: `{}` begins before its entry is durable", open.title);
+        }
+        open
+    }
+
+    /// A part of a phase begins; its entry is made durable in the background.
+    pub async fn begin_part(&mut self, parent: Option<&Open>, name: &str, detail: Option<&str>) -> Open {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        let at = Stamp::now();
+        let title = detail.map_or_else(|| name.to_owned(), |d| format!("{name} {d}"));
+        let open = Open {
+            seq,
+            title,
+            name: name.to_owned(),
+            detail: detail.map(str::to_owned),
+            started: at,
+            times: self.times(),
+        };
+        self.writer.send(Entry::PhaseStarted(PhaseStarted {
+            run: self.run.clone(),
+            seq,
+            parent: parent.map(|p| p.seq),
+            name: open.name.clone(),
+            detail: open.detail.clone(),
+            at,
+        }));
+        self.log.line("", &format!("[{seq} {}] begins", open.title)).await;
+        tracing::info!(job = self.job, run = self.run, phase = open.title, "phase begins");
+        let expected = self.expected(&open);
+        self.tell(&Event::PhaseBegun {
+            seq,
+            parent: parent.map(|p| p.seq),
+            name: open.name.clone(),
+            detail: open.detail.clone(),
+            at,
+            expected,
+        });
+        self.open.push(open.clone());
+        self.beat();
+        open
+    }
+
+    /// A phase, or a part of one, ends.
+    pub async fn end(&mut self, open: &Open, ending: Ending) {
+        let times = meter::between(&open.times, &self.times());
+        let at = Stamp::now();
+        let top = self.open.first().is_some_and(|first| first.seq == open.seq);
+        self.open.retain(|o| o.seq != open.seq);
+        if top {
+            self.usage.read += ending.usage.read;
+            self.usage.written += ending.usage.written;
+            self.usage.cpu_us += ending.usage.cpu_us;
+            self.usage.peak_memory = self.usage.peak_memory.max(ending.usage.peak_memory);
+        }
+        let mut text = format!("[{} {}] {} after {}", open.seq, open.title, ending.state, duration(times.wall));
+        for (what, time) in [("waiting", times.waiting), ("throttled", times.throttled), ("paused", times.paused)] {
+            if time > 0 && time < times.wall {
+                text.push_str(&format!(", {what} {}", duration(time)));
+            }
+        }
+        if ending.usage.read + ending.usage.written > 0 {
+            text.push_str(&format!(", read {}, wrote {}", bytes(ending.usage.read), bytes(ending.usage.written)));
+        }
+        if let Some(code) = ending.exit_code {
+            text.push_str(&format!(", exit code {code}"));
+        }
+        if let Some(message) = &ending.message {
+            text.push_str(&format!(": {message}"));
+        }
+        self.log.line("", &text).await;
+        tracing::info!(job = self.job, run = self.run, phase = open.title, state = ending.state.word(), wall_us = times.wall, "phase ends");
+        self.tell(&Event::PhaseEnded {
+            seq: open.seq,
+            state: ending.state,
+            message: ending.message.clone(),
+            times,
+            usage: ending.usage,
+        });
+        self.closed.push(Closed {
+            name: open.name.clone(),
+            detail: open.detail.clone(),
+            top,
+            started: open.started,
+            state: ending.state,
+            times,
+        });
+        self.writer.send(Entry::PhaseEnded(PhaseEnded {
+            run: self.run.clone(),
+            seq: open.seq,
+            state: ending.state,
+            at,
+            times,
+            usage: ending.usage,
+            exit_code: ending.exit_code,
+            message: ending.message,
+        }));
+        self.beat();
+    }
+
+    /// An artifact got its name.
+    pub async fn published(&mut self, published: Published) {
+        self.log.line("", &format!("published `{}`", published.path.display())).await;
+        self.writer.send(Entry::Published(published));
+    }
+
+    /// Something happened to an artifact later.
+    pub fn artifact(&self, entry: Entry) {
+        self.writer.send(entry);
+    }
+
+    /// Something worth saying that is no phase.
+    pub async fn note(&self, text: &str) {
+        self.log.line("", text).await;
+        tracing::info!(job = self.job, run = self.run, "{text}");
+        self.tell(&Event::Note { text: text.to_owned() });
+    }
+
+    /// Tells whoever is attached.
+    pub fn tell(&self, event: &Event) {
+        if let Ok(text) = serde_json::to_string(event) {
+            // Nobody attached is no error.
+            self.events.send(text.into()).ok();
+        }
+    }
+
+    /// Renews what the next heartbeat says.
+    pub fn beat(&self) {
+        let phases = self.open.iter().map(|o| (o.seq, o.times)).collect();
+        self.heart.set(Beat { at: Stamp::now(), times: self.times(), usage: self.usage, phases });
+    }
+
+    /// The run ends; returns what could not be written down, if anything.
+    pub async fn run_ended(self, state: State, failure: Option<Failure>, code: u8, artifact: Option<String>) -> Result<(), String> {
+        let times = self.times();
+        let reason = failure.as_ref().map(Failure::one_line);
+        let mut text = format!("run {} of job {} {state} after {}", self.run, self.job, duration(times.wall));
+        for (what, time) in [("waiting", times.waiting), ("throttled", times.throttled), ("paused", times.paused)] {
+            if time > 0 {
+                text.push_str(&format!(", {what} {}", duration(time)));
+            }
+        }
+        if let Some(reason) = &reason {
+            text.push_str(&format!(": {reason}"));
+        }
+        self.log.line("", &text).await;
+        match state {
+            State::Ok => tracing::info!(job = self.job, run = self.run, state = state.word(), code, "run ends"),
+            _ => tracing::warn!(
+                job = self.job, run = self.run, state = state.word(), code, reason = reason.as_deref().unwrap_or(""), "run ends"
+            ),
+        }
+        self.writer.send(Entry::RunEnded(RunEnded {
+            run: self.run.clone(),
+            state,
+            at: Stamp::now(),
+            times,
+            usage: self.usage,
+            exit_code: Some(i32::from(code)),
+            reason,
+        }));
+        let written = self.writer.settle().await;
+        self.log.settle().await;
+        self.tell(&Event::Ended { state, failure, code, times, usage: self.usage, artifact });
+        written
+    }
+
+    /// What a phase took in the last time. Read on the way into a phase, when there is nothing to supervise.
+    fn expected(&self, open: &Open) -> Option<u64> {
+        if !matches!(open.name.as_str(), "archive" | "dump" | "globals" | "command" | "verify" | "restore") {
+            return None;
+        }
+        let ledger = Ledger::open_to_read(&self.state_dir).ok()??;
+        ledger.expected_bytes(&self.job, &open.name, open.detail.as_deref()).ok()?.filter(|bytes| *bytes > 0)
+    }
+}

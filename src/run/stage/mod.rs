@@ -1,0 +1,337 @@
+//! Where payloads perform: starts the programs of a phase, watches them, passes orders on, and ends them if need be.
+//!
+//! Everything of a payload is in one [`Group`]: the tool, the pump beside it, and whatever they start. [`Stage::perform`]
+//! returns only when all of it is gone.
+
+mod cast;
+mod outcome;
+mod parts;
+pub mod taps;
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+pub use cast::Work;
+use cast::{Cast, Dressing, ended};
+pub use outcome::{Outcome, Stop};
+use parts::Parts;
+use taps::{Drop, Use};
+
+use super::control::Asked;
+use super::event::{Event, Order, Progress};
+use super::meter::Mode;
+use super::pump::protocol::{self, Word};
+use super::recorder::{Open, Recorder};
+use crate::backup::dialect::Said;
+use crate::backup::tool::{Output, Tool};
+use crate::config::policy::Supervision;
+use crate::config::units::Rate;
+use crate::failure::Failure;
+use crate::kernel;
+use crate::kernel::account::Account;
+use crate::kernel::group::{Group, Signal};
+use crate::kernel::process::Exit;
+
+/// How often time limits are looked at and progress is told.
+const TICK: Duration = Duration::from_millis(250);
+
+/// The rate shown is the mean over so many ticks: long enough to be steady, short enough to follow.
+const RATE_TICKS: usize = 12;
+
+/// The stage of one run.
+pub struct Stage {
+    /// The run's records.
+    pub recorder: Recorder,
+    run: String,
+    group: Group,
+    supervision: Supervision,
+    account: Option<Account>,
+    orders: mpsc::Receiver<Asked>,
+    /// A pace set by hand, and until when.
+    manual_pace: Option<(Option<Rate>, Instant)>,
+    paused_until: Option<Instant>,
+    stopped: Option<Stop>,
+    /// When what has not ended by then is killed.
+    kill_at: Option<Instant>,
+    /// Moments and bytes of the last ticks.
+    history: Vec<(Instant, u64)>,
+}
+
+impl Stage {
+    /// Sets the stage for a run.
+    pub fn new(
+        recorder: Recorder,
+        run: &str,
+        group: Group,
+        supervision: Supervision,
+        account: Option<Account>,
+        orders: mpsc::Receiver<Asked>,
+    ) -> Stage {
+        Stage {
+            recorder,
+            run: run.to_owned(),
+            group,
+            supervision,
+            account,
+            orders,
+            manual_pace: None,
+            paused_until: None,
+            stopped: None,
+            kill_at: None,
+            history: vec![],
+        }
+    }
+
+    /// Why the run is to end before its time, if it is.
+    pub fn stopped(&self) -> Option<Stop> {
+        self.stopped
+    }
+
+    /// Ends the stage: everything of the payload is gone when this returns, or it says what is not.
+    pub async fn close(self) -> (Recorder, kernel::Result<()>) {
+        let cleared = match self.group.kill(&[]).await {
+            Ok(()) => self.group.delete(),
+            Err(error) => Err(error),
+        };
+        (self.recorder, cleared)
+    }
+
+    /// Runs a short program and returns what it said.
+    pub async fn ask(&mut self, phase: &Open, tool: Tool) -> Result<Output, Failure> {
+        let outcome = self.perform(phase, Work::Tool(&tool, Use::Keep)).await?;
+        match outcome.stopped {
+            Some(stop) => Err(stop.failure()),
+            None => Ok(outcome.output()),
+        }
+    }
+
+    /// Runs the programs of a phase to their end, whatever that is. An error is one of starting or watching them.
+    pub async fn perform(&mut self, phase: &Open, mut work: Work<'_>) -> Result<Outcome, Failure> {
+        while let Ok(asked) = self.orders.try_recv() {
+            self.obey(asked, None).await;
+        }
+        if let Some(stop) = self.stopped {
+            return Ok(Outcome::never_began(stop));
+        }
+        if let Some(spec) = work.spec_mut() {
+            spec.rate = self.pace();
+        }
+        let dressing = Dressing {
+            run: &self.run,
+            group: &self.group,
+            supervision: &self.supervision,
+            account: self.account.as_ref(),
+            log: self.recorder.log(),
+            context: format!("[{} {}] ", phase.seq, phase.title),
+        };
+        let mut cast = Cast::start(&dressing, work).await?;
+        let mut parts = Parts::default();
+        self.history.clear();
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while !cast.over() {
+            tokio::select! {
+                exit = ended(&cast.tool) => self.tool_ended(&mut cast, exit?).await?,
+                exit = ended(&cast.pump) => self.pump_ended(&mut cast, exit?)?,
+                word = word(&mut cast), if cast.link.is_some() => self.hear_pump(&mut cast, word),
+                drop = cast.drops.recv(), if !cast.dry => match drop {
+                    Some(Drop::Said(line)) => {
+                        if let Said::Part { name, detail } = cast.heard.take(&cast.dialect, &line) {
+                            parts.next(&mut self.recorder, phase, &cast, name, detail.as_deref()).await;
+                        }
+                    }
+                    Some(Drop::Stdout { kept, lines }) => (cast.kept.0, cast.lines) = (kept, lines),
+                    Some(Drop::Stderr { kept }) => cast.kept.1.extend(kept),
+                    None => cast.dry = true,
+                },
+                Some(asked) = self.orders.recv() => self.obey(asked, Some(&mut cast)).await,
+                _ = ticks.tick() => self.tick(phase, &mut cast).await?,
+            }
+        }
+        // Whatever was started in the background goes with the phase that started it.
+        self.group.kill(&[]).await?;
+        self.resume()?;
+        let outcome = Outcome::of(cast, self.stopped);
+        parts.end(&mut self.recorder, &outcome).await;
+        Ok(outcome)
+    }
+
+    /// The program has ended: what it left running in the background ends now, and what waits for it is told.
+    async fn tool_ended(&mut self, cast: &mut Cast, exit: Exit) -> kernel::Result<()> {
+        let failed = !exit.success();
+        if let Some(tool) = &mut cast.tool {
+            tool.exit = Some(exit);
+        }
+        let left = self.group.signal_others(Signal::SIGTERM, &cast.pids())?;
+        if left > 0 && self.stopped.is_none() {
+            self.recorder.note(&format!("{left} processes left behind by the program are ended")).await;
+        }
+        if left > 0 {
+            self.kill_at.get_or_insert(Instant::now() + self.supervision.grace);
+        }
+        // A reader that failed will not take the rest of the file; the pump need not go on for it.
+        if failed && cast.loading {
+            self.group.terminate()?;
+        }
+        Ok(())
+    }
+
+    fn pump_ended(&mut self, cast: &mut Cast, exit: Exit) -> kernel::Result<()> {
+        if let Some(pump) = &mut cast.pump {
+            pump.exit = Some(exit);
+        }
+        // Nobody takes the program's output any more. It may not be writing just now, and so not notice for hours.
+        if !exit.success() && cast.tool.as_ref().is_some_and(|t| !t.ended()) {
+            self.group.terminate()?;
+            self.kill_at.get_or_insert(Instant::now() + self.supervision.grace);
+        }
+        Ok(())
+    }
+
+    fn hear_pump(&mut self, cast: &mut Cast, word: Option<Word>) {
+        let counters = match word {
+            Some(Word::Progress(counters)) => counters,
+            Some(Word::Done(report)) => {
+                let counters = report.counters;
+                cast.report = Some(report);
+                counters
+            }
+            Some(Word::Failed { message, .. }) => {
+                cast.pump_failure = Some(message);
+                return;
+            }
+            None => {
+                cast.link = None;
+                return;
+            }
+        };
+        let waited = counters.throttled_us.saturating_sub(cast.counters.throttled_us);
+        self.recorder.meter().throttled(Duration::from_micros(waited));
+        cast.counters = counters;
+    }
+
+    async fn tick(&mut self, phase: &Open, cast: &mut Cast) -> kernel::Result<()> {
+        let now = Instant::now();
+        if self.paused_until.is_some_and(|until| until <= now) {
+            self.resume()?;
+            self.recorder.note("the pause has reached its end: the payload goes on").await;
+        }
+        if self.paused_until.is_some() && !self.group.is_paused()? {
+            // Without a cgroup, what was forked in between has not heard the signal.
+            self.group.pause()?;
+        }
+        if self.manual_pace.is_some_and(|(_, until)| until <= now) {
+            self.manual_pace = None;
+            self.send_pace(cast).await;
+            self.recorder.note("the pace set by hand has reached its end").await;
+        }
+        let active = Duration::from_micros(self.recorder.times().active);
+        if self.stopped.is_none() && self.supervision.timeout.is_some_and(|limit| active > limit) {
+            self.stop(Stop::TimedOut)?;
+        }
+        if self.kill_at.is_some_and(|at| at <= now) {
+            self.recorder.note("the grace is over: what has not ended is killed").await;
+            self.group.kill(&cast.pids()).await?;
+            self.kill_at = None;
+        }
+        self.history.push((now, cast.counters.plain));
+        if self.history.len() > RATE_TICKS {
+            self.history.remove(0);
+        }
+        self.recorder.beat();
+        if cast.pump.is_some() {
+            self.recorder.tell(&Event::Progress(Progress {
+                seq: phase.seq,
+                plain: cast.counters.plain,
+                stored: cast.counters.stored,
+                rate: self.rate(),
+                pace: self.pace().map(Rate::bytes),
+                paused: self.paused_until.is_some(),
+            }));
+        }
+        Ok(())
+    }
+
+    fn rate(&self) -> u64 {
+        let (Some((start, from)), Some((end, to))) = (self.history.first(), self.history.last()) else { return 0 };
+        let millis = u64::try_from((*end - *start).as_millis()).unwrap_or(u64::MAX);
+        to.saturating_sub(*from).saturating_mul(1000).checked_div(millis).unwrap_or(0)
+    }
+
+    /// The pace in force.
+    fn pace(&self) -> Option<Rate> {
+        self.manual_pace.map_or(self.supervision.rate, |(rate, _)| rate)
+    }
+
+    async fn send_pace(&mut self, cast: &mut Cast) {
+        let pace = self.pace();
+        if let Some(link) = &mut cast.link {
+            link.order(protocol::Order::Rate(pace)).await;
+        }
+    }
+
+    async fn obey(&mut self, asked: Asked, cast: Option<&mut Cast>) {
+        let Asked { order, answer } = asked;
+        let done = match order {
+            Order::Attach => Ok(()),
+            Order::Cancel => self.stop(Stop::Cancelled),
+            Order::Kill => {
+                self.stopped.get_or_insert(Stop::Cancelled);
+                self.kill_at = Some(Instant::now());
+                self.group.kill(&cast.as_ref().map(|c| c.pids()).unwrap_or_default()).await
+            }
+            Order::Pause { seconds } => {
+                let until = Instant::now() + Duration::from_secs(seconds);
+                self.recorder.note(&format!("paused by hand for at most {seconds} s")).await;
+                self.pause(until)
+            }
+            Order::Resume => {
+                self.recorder.note("resumed by hand").await;
+                self.resume()
+            }
+            Order::Throttle { rate, seconds } => {
+                let rate = rate.and_then(Rate::per_second);
+                self.manual_pace = Some((rate, Instant::now() + Duration::from_secs(seconds)));
+                let pace = rate.map_or_else(|| "no limit".to_owned(), |r| r.to_string());
+                self.recorder.note(&format!("pace set by hand to {pace} for at most {seconds} s")).await;
+                if let Some(cast) = cast {
+                    self.send_pace(cast).await;
+                }
+                Ok(())
+            }
+        };
+        answer.send(done.map_err(|e| Failure::from(e).one_line())).ok();
+    }
+
+    fn pause(&mut self, until: Instant) -> kernel::Result<()> {
+        self.group.pause()?;
+        self.paused_until = Some(until);
+        self.recorder.meter().switch(Mode::Paused, Instant::now());
+        Ok(())
+    }
+
+    fn resume(&mut self) -> kernel::Result<()> {
+        if self.paused_until.take().is_some() {
+            self.recorder.meter().switch(Mode::Active, Instant::now());
+            self.group.resume()?;
+        }
+        Ok(())
+    }
+
+    /// Asks everything to end. A frozen program with a handler would not hear TERM, so it is resumed first.
+    fn stop(&mut self, why: Stop) -> kernel::Result<()> {
+        self.resume()?;
+        self.stopped.get_or_insert(why);
+        self.kill_at.get_or_insert(Instant::now() + self.supervision.grace);
+        self.group.terminate()
+    }
+}
+
+async fn word(cast: &mut Cast) -> Option<Word> {
+    match &mut cast.link {
+        Some(link) => link.word().await,
+        None => None,
+    }
+}

@@ -1,0 +1,133 @@
+//! How the programs of a phase ended, judged together.
+
+use super::cast::Cast;
+use crate::backup::dialect::{Heard, Verdict};
+use crate::backup::tool::{Output, Stored};
+use crate::exit;
+use crate::failure::Failure;
+use crate::kernel::process::Exit;
+use crate::ledger::State;
+use crate::ledger::entry::Usage;
+use crate::run::pump::protocol::Report;
+
+/// Why a run ends before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody asked.
+    Cancelled,
+    /// It was active for too long.
+    TimedOut,
+}
+
+impl Stop {
+    /// As the failure the run ends with.
+    pub fn failure(self) -> Failure {
+        match self {
+            Stop::Cancelled => Failure::new(exit::Exit::Cancelled, "cancelled"),
+            Stop::TimedOut => Failure::new(exit::Exit::Timeout, "active for longer than its `timeout`")
+                .hint("raise `timeout`, or look into the log for what took so long"),
+        }
+    }
+
+    fn state(self) -> State {
+        match self {
+            Stop::Cancelled => State::Cancelled,
+            Stop::TimedOut => State::Failed,
+        }
+    }
+}
+
+/// How the programs of a phase ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The judgement.
+    pub verdict: Verdict,
+    /// Somebody or something ended it before its time.
+    pub stopped: Option<Stop>,
+    /// What the pump stored or read.
+    pub report: Option<Report>,
+    /// What was used.
+    pub usage: Usage,
+    /// Exit of the program.
+    pub exit: Option<Exit>,
+    /// What it said on standard error.
+    pub heard: Heard,
+    /// Lines on standard output, where they were counted.
+    pub lines: u64,
+    kept: (Vec<u8>, Vec<u8>),
+}
+
+impl Outcome {
+    /// Of a phase that was not let begin.
+    pub(super) fn never_began(stop: Stop) -> Outcome {
+        Outcome {
+            verdict: Verdict { state: stop.state(), message: Some(stop.failure().message) },
+            stopped: Some(stop),
+            report: None,
+            usage: Usage::default(),
+            exit: None,
+            heard: Heard::default(),
+            lines: 0,
+            kept: (vec![], vec![]),
+        }
+    }
+
+    pub(super) fn of(cast: Cast, stopped: Option<Stop>) -> Outcome {
+        let tool = cast.tool.as_ref().and_then(|t| t.exit);
+        let pump = cast.pump.as_ref().and_then(|p| p.exit);
+        let verdict = match stopped {
+            Some(stop) => Verdict { state: stop.state(), message: Some(stop.failure().message) },
+            None => judge(&cast, tool, pump),
+        };
+        let exits = [tool, pump].into_iter().flatten();
+        let (cpu_us, peak_memory) = exits.fold((0, 0), |(cpu, peak), e| (cpu + e.cpu_us, peak.max(e.peak_memory)));
+        let counters = cast.report.as_ref().map_or(cast.counters, |r| r.counters);
+        let (read, written) = match (pump, tool) {
+            (None, Some(tool)) => (tool.read_bytes, tool.write_bytes),
+            _ => (counters.plain, counters.stored),
+        };
+        Outcome {
+            verdict,
+            stopped,
+            report: cast.report,
+            usage: Usage { read, written, cpu_us, peak_memory },
+            exit: tool,
+            heard: cast.heard,
+            lines: cast.lines,
+            kept: cast.kept,
+        }
+    }
+
+    /// What a short program said.
+    pub(super) fn output(&self) -> Output {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Output { success: self.exit.is_some_and(|e| e.success()), stdout: text(&self.kept.0), stderr: text(&self.kept.1) }
+    }
+
+    /// What the pump stored, for the manifest.
+    pub fn stored(&self) -> Option<Stored> {
+        self.report.as_ref().map(|r| Stored {
+            plain: r.counters.plain,
+            stored: r.counters.stored,
+            sha256: r.sha256.clone(),
+            method: r.method.clone(),
+        })
+    }
+}
+
+/// Whose fault it was: a pump that failed takes the program down with it, and a reader that failed the pump.
+fn judge(cast: &Cast, tool: Option<Exit>, pump: Option<Exit>) -> Verdict {
+    let failed = |message: String| Verdict { state: State::Failed, message: Some(message) };
+    let of_tool = tool.map(|exit| cast.dialect.judge(&exit, &cast.heard));
+    let tool_failed = of_tool.clone().filter(|v| v.state == State::Failed);
+    if let Some(message) = &cast.pump_failure {
+        return failed(message.clone());
+    }
+    match (tool_failed, pump, &cast.report) {
+        // A pump that was ended because its reader failed has no report either: the reader's words count.
+        (Some(verdict), _, _) if cast.loading || cast.report.is_some() || pump.is_none() => verdict,
+        (_, Some(pump), None) => failed(format!("the pump vanished ({})", pump.describe())),
+        (Some(verdict), ..) => verdict,
+        (None, ..) => of_tool.unwrap_or(Verdict { state: State::Ok, message: None }),
+    }
+}
