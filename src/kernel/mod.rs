@@ -1,5 +1,6 @@
 //! The only door to the operating system.
 
 pub mod error;
+pub mod fs;
 
 pub use error::{Error, Result};
