@@ -3,5 +3,7 @@
 pub mod diagnostic;
 pub mod name;
 pub mod policy;
+pub mod reader;
 pub mod secrets;
 pub mod units;
+pub mod value;
