@@ -122,8 +122,10 @@ impl Diagnostics {
         FileId(self.sources.len() - 1)
     }
 
-    /// Takes in something that is wrong.
-    pub fn push(&mut self, item: Diagnostic) {
+    /// Takes in something that is wrong. Words that quote a secret are covered.
+    pub fn push(&mut self, mut item: Diagnostic) {
+        item.message = secrets::covered(&item.message);
+        item.hint = item.hint.map(|hint| secrets::covered(&hint));
         self.items.push(item);
     }
 
@@ -144,12 +146,9 @@ impl Diagnostics {
         self.items.iter().any(|item| item.severity == Severity::Error)
     }
 
-    /// Whether one of the errors takes place in this file, if only in part.
+    /// Whether this file has errors of its own: one that it merely takes part in is not counted.
     pub fn has_errors_in(&self, file: FileId) -> bool {
-        self.items.iter().any(|item| {
-            item.severity == Severity::Error
-                && (item.primary.place.file == file || item.others.iter().any(|label| label.place.file == file))
-        })
+        self.items.iter().any(|item| item.severity == Severity::Error && item.primary.place.file == file)
     }
 
     /// What takes place in this file, if only in part.
@@ -309,7 +308,7 @@ mod tests {
         "#);
         assert!(all.render(true).contains("\u{1b}["));
         insta::assert_snapshot!(all.to_json(), @r#"[{"also":[],"column":1,"file":"/etc/govern/jobs/a.toml","hint":"did you mean `sources`?","line":3,"message":"unknown key `sorces`","severity":"warning"},{"also":[{"column":8,"file":"/etc/govern/jobs/a.toml","line":1,"text":"first"}],"column":8,"file":"/etc/govern/jobs/b.toml","hint":null,"line":1,"message":"two jobs are called `etc`","severity":"error"},{"also":[],"column":null,"file":"/etc/govern/jobs/c.toml","hint":null,"line":null,"message":"cannot read the file: permission denied","severity":"error"}]"#);
-        assert!(all.has_errors_in(b) && all.has_errors());
+        assert!(all.has_errors_in(a) && !all.has_errors_in(b) && all.has_errors());
         assert_eq!(all.for_file(Path::new("/etc/govern/jobs/a.toml")).items.len(), 2);
     }
 

@@ -201,7 +201,7 @@ impl Reader<'_> {
             Some(DeValue::Table(table)) => Some(table),
             Some(other) => {
                 let span = value.map(Spanned::span).unwrap_or_default();
-                let message = format!("`{key}` must be a section, not {}", quoted(&value::printed(other)));
+                let message = format!("`{key}` must be a section, not {}", value::type_name(other));
                 let header = format!("its keys go below a line `[{}{key}]`", self.section);
                 let place = self.reading.place(span);
                 self.reading.errors.push(Diagnostic::error(place, message).hint(header));
@@ -241,14 +241,14 @@ impl Reader<'_> {
                 .into_iter()
                 .map(|section| {
                     if section.is_empty() {
-                        "the top of the file, above the first section".to_owned()
+                        "at the top of the file, above the first section".to_owned()
                     } else {
-                        format!("`[{section}]`")
+                        format!("in `[{section}]`")
                     }
                 })
                 .collect();
             places.dedup();
-            format!("`{name}` belongs in {}", places.join(" or "))
+            format!("`{name}` belongs {}", places.join(" or "))
         };
         if secrets::is_secret_name(name) && self.section.starts_with("pg_dump") {
             return "a policy never holds a password: name a file with `passfile`, or use `~/.pgpass`".to_owned();
@@ -353,7 +353,7 @@ mod tests {
           |
         8 | name = "a"
           | ^^^^
-        hint: `name` belongs in the top of the file, above the first section
+        hint: `name` belongs at the top of the file, above the first section
 
         error: unknown key `token`
          --> etc.toml:9:1
@@ -373,7 +373,7 @@ mod tests {
         1 | name = 3
           |        ^
 
-        error: `filesystem` must be a section, not `"/etc"`
+        error: `filesystem` must be a section, not a string
          --> etc.toml:2:14
           |
         2 | filesystem = "/etc"

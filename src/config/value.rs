@@ -59,7 +59,12 @@ fn refuse<T>(refusal: Refusal) -> Read<T> {
 
 /// The refusal of a value of another type.
 pub fn wrong_type<T>(value: &Value<'_>, expected: &str) -> Read<T> {
-    let found = match value.get_ref() {
+    refuse(Refusal::new(value, format!("must be {expected}, not {}", type_name(value.get_ref()))))
+}
+
+/// What a person calls the type of a value.
+pub fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
         DeValue::Float(_) => "a number with a fraction",
@@ -67,8 +72,7 @@ pub fn wrong_type<T>(value: &Value<'_>, expected: &str) -> Read<T> {
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
-    };
-    refuse(Refusal::new(value, format!("must be {expected}, not {found}")))
+    }
 }
 
 /// Text that is neither empty nor holds a NUL.
