@@ -129,9 +129,13 @@ impl Diagnostics {
         self.items.push(item);
     }
 
-    /// Covers a stretch of a file: it will not be shown.
+    /// Covers a stretch of a file: it will not be shown. Of a URL written plainly the password alone is covered, which
+    /// was done when the file was taken in.
     pub fn cover(&mut self, place: &Place) {
-        if let Some(text) = self.sources.get_mut(place.file.0).and_then(|source| source.text.as_mut()) {
+        let Some(text) = self.sources.get_mut(place.file.0).and_then(|source| source.text.as_mut()) else { return };
+        let plain_url =
+            text.get(place.span.clone()).is_some_and(|part| part.contains("://") && !part.contains(['\\', '\n']));
+        if !plain_url {
             secrets::cover(text, &place.span);
         }
     }
@@ -257,8 +261,14 @@ impl Diagnostics {
 
 /// The nearest range that lies inside the text and cuts no character.
 fn clamped(text: &str, span: &Range<usize>) -> Range<usize> {
-    let start = text.floor_char_boundary(span.start);
-    let end = text.ceil_char_boundary(span.end).max(start);
+    let mut start = span.start.min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let mut end = span.end.clamp(start, text.len());
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
     start..end
 }
 

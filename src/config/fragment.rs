@@ -210,6 +210,21 @@ impl JobFile {
 }
 
 impl Shared {
+    /// Takes what is absent for something that could not be read: in a file with errors nobody knows what is missing,
+    /// and no job shall be blamed for it.
+    pub fn doubt(&mut self) {
+        fn doubt<T>(field: &mut Field<T>) {
+            if field.is_absent() {
+                *field = Field::Bad;
+            }
+        }
+        doubt(&mut self.artifact.keys.target);
+        let keys = &mut self.retention.keys;
+        for field in [&mut keys.keep_last, &mut keys.keep_daily, &mut keys.keep_weekly, &mut keys.keep_monthly] {
+            doubt(field);
+        }
+    }
+
     fn read(r: &mut Reader<'_>) -> Shared {
         const IO_CLASSES: &[(&str, IoClass)] =
             &[("none", IoClass::None), ("best-effort", IoClass::BestEffort), ("idle", IoClass::Idle)];
@@ -257,7 +272,7 @@ impl FilesystemKeys {
     fn read(r: &mut Reader<'_>) -> FilesystemKeys {
         FilesystemKeys {
             sources: r.key("sources", value::distinct(value::list(value::path))),
-            exclude: r.key("exclude", value::any_list(value::glob)),
+            exclude: r.key("exclude", value::any_list(value::path_pattern)),
             one_file_system: r.key("one_file_system", value::boolean),
             acls: r.key("acls", value::boolean),
             xattrs: r.key("xattrs", value::boolean),

@@ -41,8 +41,8 @@ pub struct Loaded {
     pub jobs: Vec<Job>,
     /// Everything that is wrong.
     pub diagnostics: Diagnostics,
-    /// The jobs with errors: the name where it can be told, and the file.
-    pub refused: Vec<(Option<String>, PathBuf)>,
+    /// The jobs with errors: the name, as far as it can be told, and the file.
+    pub refused: Vec<(String, PathBuf)>,
     /// There is no configuration directory. With neither this nor errors, an empty list of jobs means that there are none.
     pub missing: bool,
 }
@@ -56,12 +56,8 @@ impl Loaded {
     /// What keeps the job of this name from being run: the errors of its files, and of `govern.toml`. Empty if there is
     /// no such job.
     pub fn why_refused(&self, name: &str) -> Diagnostics {
-        let files: Vec<&Path> = self
-            .refused
-            .iter()
-            .filter(|(refused, _)| refused.as_deref() == Some(name))
-            .map(|(_, file)| file.as_path())
-            .collect();
+        let files: Vec<&Path> =
+            self.refused.iter().filter(|(refused, _)| refused == name).map(|(_, file)| file.as_path()).collect();
         if files.is_empty() {
             return Diagnostics::default();
         }
@@ -111,12 +107,12 @@ pub fn load(dir: &Path) -> Loaded {
     }
     tell_duplicates(out, &mut found);
     let defaults_are_bad = machine.is_some_and(|file| out.has_errors_in(file));
-    for Found { path, file, name, job } in found {
+    for Found { path, file, called, job, .. } in found {
         match job {
             Some((policy, settings)) if !defaults_are_bad && !out.has_errors_in(file) => {
                 loaded.jobs.push(Job { policy, settings, file: path });
             }
-            _ => loaded.refused.push((name.map(|(name, _)| name.to_string()), path)),
+            _ => loaded.refused.push((called, path)),
         }
     }
     loaded
@@ -126,6 +122,9 @@ pub fn load(dir: &Path) -> Loaded {
 struct Found {
     path: PathBuf,
     file: FileId,
+    /// What a person would call it: an allowed name, or not.
+    called: String,
+    /// The name and where it was given, where both are certain.
     name: Option<(JobName, Place)>,
     job: Option<(Policy, Vec<Setting>)>,
 }
@@ -166,7 +165,7 @@ fn reason(error: &kernel::Error) -> String {
 fn is_job_file(out: &mut Diagnostics, path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let extension = path.extension().unwrap_or_default().to_string_lossy();
-    if name.starts_with('.') || extension.is_empty() {
+    if name.starts_with('.') || name.ends_with('~') || extension.is_empty() {
         return false;
     }
     if extension == "toml" {
@@ -189,27 +188,38 @@ fn no_defaults(nowhere: FileId) -> Shared {
 
 fn machine_file(out: &mut Diagnostics, path: &Path, known: &KnownKeys) -> (Shared, Option<FileId>) {
     let (file, text) = read(out, path);
-    let Some(text) = text else { return (no_defaults(known.nowhere), Some(file)) };
+    let Some(text) = text else {
+        let mut unknown = no_defaults(known.nowhere);
+        unknown.doubt();
+        return (unknown, Some(file));
+    };
     let elsewhere = (known.job.clone(), "a file of `jobs/`");
-    let (machine, _) = parse(out, file, &text, &known.machine, elsewhere, MachineFile::read);
+    let (mut machine, _) = parse(out, file, &text, &known.machine, elsewhere, MachineFile::read);
+    if out.has_errors_in(file) {
+        machine.defaults.keys.doubt();
+    }
     (machine.defaults.keys, Some(file))
 }
 
 fn job_file(out: &mut Diagnostics, path: PathBuf, known: &KnownKeys, defaults: &Shared) -> Found {
     let (file, text) = read(out, &path);
-    let Some(text) = text else {
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-        return Found { path, file, name: stem.map(|name| (name, start(file))), job: None };
-    };
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let Some(text) = text else { return Found { path, file, called: stem, name: None, job: None } };
     let elsewhere = (known.machine.clone(), "`govern.toml`");
     let (typed, whole) = parse(out, file, &text, &known.job, elsewhere, JobFile::read);
+    let called = typed.name.given().map_or(stem, |typed| typed.value.clone());
+    // Of a file that is only partly understood nothing can be said to be missing.
+    if !whole {
+        return Found { path, file, called, name: None, job: None };
+    }
     let name = resolve::name(out, file, &typed.name);
-    let job = match &name {
-        // Of a file that is only partly understood nothing can be said to be missing.
-        Some((name, _)) if whole => resolve::job(out, file, name, &typed, defaults),
-        _ => None,
+    let checked = match &name {
+        Some((name, _)) => name.clone(),
+        // The rest of the file is checked all the same.
+        None => JobName::nearest(&called),
     };
-    Found { path, file, name, job }
+    let job = resolve::job(out, file, &checked, &typed, defaults);
+    Found { path, file, called, name, job }
 }
 
 fn read(out: &mut Diagnostics, path: &Path) -> (FileId, Option<String>) {
@@ -274,6 +284,7 @@ fn tell_duplicates(out: &mut Diagnostics, found: &mut [Found]) {
             continue;
         };
         let error = Diagnostic::error(place.clone(), format!("two jobs are called `{name}`"));
+        let error = if place.span.is_empty() { error.label("called like its file") } else { error };
         out.push(error.also(earlier.clone(), "the other one").hint("without `name` a job is called like its file"));
         twice.insert(name.clone());
     }

@@ -162,12 +162,12 @@ pub struct Reader<'r> {
     reading: &'r mut Reading,
 }
 
-impl Reader<'_> {
+impl<'r> Reader<'r> {
     /// Takes a key.
     pub fn key<T>(&mut self, key: &'static str, read: impl Fn(&Value<'_>) -> Read<T>) -> Field<T> {
         self.reading.asked.0.push(format!("{}{key}", self.section));
         self.taken.push(key);
-        let Some(value) = self.table.and_then(|table| table.get(key)) else { return Field::Absent };
+        let Some(value) = self.find(key) else { return Field::Absent };
         match read(value) {
             Ok(typed) => Field::Given(Typed {
                 value: typed,
@@ -190,12 +190,25 @@ impl Reader<'_> {
         }
     }
 
+    /// The value of a key, or that of an unknown key which must be this one mistyped. It is an error all the same, but it
+    /// shall not make the right one look missing, nor hide what else is wrong with it.
+    fn find(&self, key: &str) -> Option<&'r Value<'r>> {
+        let table = self.table?;
+        let known = || self.reading.known.inside(&self.section);
+        table.get(key).or_else(|| {
+            let mut others = table.iter().map(|(name, value)| (name.get_ref().as_ref(), value));
+            others
+                .find(|(name, _)| known().all(|known| known != *name) && value::nearest(name, known()) == Some(key))
+                .map(|(_, value)| value)
+        })
+    }
+
     /// Takes a table.
     pub fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader<'_>) -> T) -> Section<T> {
         let path = format!("{}{key}.", self.section);
         self.reading.asked.0.push(path.clone());
         self.taken.push(key);
-        let value = self.table.and_then(|table| table.get(key));
+        let value = self.find(key);
         let table = match value.map(Spanned::get_ref) {
             None => None,
             Some(DeValue::Table(table)) => Some(table),

@@ -22,7 +22,7 @@ pub fn name(out: &mut Diagnostics, file: FileId, typed: &Field<String>) -> Optio
     let (text, place, hint) = match typed {
         Field::Bad => return None,
         Field::Given(typed) => {
-            let hint = format!("`{}` would be", JobName::nearest(&typed.value));
+            let hint = format!("`{}` is allowed", JobName::nearest(&typed.value));
             (typed.value.as_str(), typed.place.clone(), hint)
         }
         Field::Absent => {

@@ -15,9 +15,12 @@ pub fn is_secret_name(name: &str) -> bool {
     !elsewhere && (key || words.iter().any(|word| upper.contains(word)))
 }
 
-/// Where a URL in this text holds a password: `scheme://user:HERE@host` or `?password=HERE`.
+/// Where the first URL with a password in this text holds it: `scheme://user:HERE@host` or `?password=HERE`.
 pub fn url_password(text: &str) -> Option<Range<usize>> {
-    let authority = text.find("://")? + 3;
+    text.match_indices("://").find_map(|(at, _)| password_behind(text, at + 3))
+}
+
+fn password_behind(text: &str, authority: usize) -> Option<Range<usize>> {
     let rest = text.get(authority..)?;
     let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).unwrap_or(rest.len());
     let rest = rest.get(..end)?;
@@ -75,19 +78,35 @@ fn covered_line(line: &str) -> String {
             before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').next().unwrap_or_default();
         let after = line.get(from..).unwrap_or_default();
         let start = from + (after.len() - after.trim_start().len());
-        let Some(quote) = line.get(start..).and_then(|value| value.chars().next()).filter(|c| matches!(c, '"' | '\''))
-        else {
+        if !is_secret_name(name) {
             continue;
-        };
-        if is_secret_name(name) {
-            // Without a closing quote the rest of the line is the value.
-            let value = line.get(start + 1..).unwrap_or_default();
-            let length = value.find(quote).unwrap_or(value.len());
-            cover(&mut line, &(start + 1..start + 1 + length));
-            from = start + 1 + length;
         }
+        let value = line.get(start..).unwrap_or_default();
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let quotes = quote.map_or(0, |quote| value.len() - value.trim_start_matches(quote).len());
+        // An empty string has two quotes and no more; without a closing quote the rest of the line is the value.
+        let inner = value.get(quotes..).unwrap_or_default();
+        let end = match quote {
+            Some(_) if quotes == 2 => 0,
+            Some(quote) => closing(inner, quote),
+            None => inner.trim_end().len(),
+        };
+        from = start + quotes + end;
+        cover(&mut line, &(start + quotes..from));
     }
     line
+}
+
+/// Where a quoted text ends: a basic string may hold its own quote behind a backslash.
+fn closing(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        if c == quote && !escaped {
+            return at;
+        }
+        escaped = quote == '"' && c == '\\' && !escaped;
+    }
+    text.trim_end().len()
 }
 
 #[cfg(test)]
@@ -126,9 +145,18 @@ mod tests {
     fn passwords_are_covered_wherever_they_stand() {
         insta::assert_snapshot!(covered(r#"uri = "postgresql://backup:hunter2@db/?sslmode=require" # x"#), @r#"uri = "postgresql://backup:*******@db/?sslmode=require" # x"#);
         insta::assert_snapshot!(covered(r#"uri = "postgresql://backup:hu@nt/er2@db"#), @r#"uri = "postgresql://backup:*********@db"#);
-        insta::assert_snapshot!(covered(r#"uri = "postgresql://db/?user=a&password=hunter2&x=1""#), @r#"uri = "postgresql://db/?user=a&password=*******&x=1""#);
+        insta::assert_snapshot!(covered(r#"uri = "postgresql://db/?user=a&password=hunter2&x=1""#), @r#"uri = "postgresql://db/?user=a&password=************"#);
         insta::assert_snapshot!(covered(r#"env = { RESTIC_PASSWORD = "hunter2", A = "b", "MY_TOKEN"='t' }"#), @r#"env = { RESTIC_PASSWORD = "*******", A = "b", "MY_TOKEN"='*' }"#);
-        insta::assert_snapshot!(covered(r#"password = "hunter2"#), @r#"password = "*******"#);
+        for (text, shown) in [
+            (r#"password = "hunter2"#, r#"password = "*******"#),
+            (r#"password = "hun\"ter2" # x"#, r#"password = "*********" # x"#),
+            (r#"password = hunter2"#, r#"password = *******"#),
+            (r#"password = """hunter2""" "#, r#"password = """*******""" "#),
+            (r#"password = "" # x"#, r#"password = "" # x"#),
+            (r#"a = ["http://x/", "postgres://u:p@h"]"#, r#"a = ["http://x/", "postgres://u:*@h"]"#),
+        ] {
+            assert_eq!(covered(text), shown);
+        }
     }
 
     #[test]

@@ -48,6 +48,7 @@ const SIZES: [(&str, u64); 14] = [
     ("EiB", 1 << 60),
 ];
 
+const NO_LIMIT: &str = "leave the key out, or write `unlimited`, for no limit";
 const SIZE: &str = "a size such as `64MiB` or `20MB`";
 const RATE: &str = "a rate such as `20MB/s`";
 const SPAN: &str = "a duration such as `90s`, `2h` or `7d`";
@@ -111,6 +112,15 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, BadUnit> {
         let bad = |hint| BadUnit::new(RATE, text, hint);
+        let number = text.trim().trim_end_matches("/s").trim_end();
+        if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            let unlimited = number.bytes().all(|b| b == b'0');
+            return Err(bad(Some(if unlimited {
+                NO_LIMIT.to_owned()
+            } else {
+                format!("add a unit: `{number}MB/s` or `{number}MiB/s`")
+            })));
+        }
         let Some(amount) = text.trim().strip_suffix("/s") else {
             let hint = match size(text, "/s") {
                 Ok(_) => Some(format!("write `{}/s`", text.trim())),
@@ -119,8 +129,7 @@ impl FromStr for Rate {
             return Err(bad(hint));
         };
         let bytes = size(amount, "/s").map_err(bad)?;
-        Rate::per_second(bytes)
-            .ok_or_else(|| bad(Some("leave the key out, or write `unlimited`, for no limit".to_owned())))
+        Rate::per_second(bytes).ok_or_else(|| bad(Some(NO_LIMIT.to_owned())))
     }
 }
 
@@ -176,8 +185,10 @@ impl fmt::Display for Span {
                 rest %= unit;
             }
         }
-        let single =
-            UNITS.iter().find(|(_, unit)| nanos % unit == 0).map(|(name, unit)| format!("{}{name}", nanos / unit));
+        let single = UNITS
+            .iter()
+            .find(|(_, unit)| nanos.is_multiple_of(*unit))
+            .map(|(name, unit)| format!("{}{name}", nanos / unit));
         f.pad(&single.filter(|single| single.len() < parts.len()).unwrap_or(parts))
     }
 }

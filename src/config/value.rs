@@ -158,8 +158,7 @@ pub fn unit<T: FromStr<Err = BadUnit>>(expected: &'static str) -> impl Fn(&Value
         // A bare number gets the hint that a quoted one gets.
         DeValue::Integer(number) => match T::from_str(&number.to_string()) {
             Ok(_) => refuse(
-                Refusal::new(value, format!("must be {expected}, not an integer"))
-                    .hint(format!("write `\"{number}B\"`")),
+                Refusal::new(value, format!("must be {expected}, not an integer")).hint("add a unit, and quotes"),
             ),
             Err(error) => {
                 let mut refusal = Refusal::new(value, error.to_string());
@@ -250,7 +249,28 @@ pub fn path(value: &Value<'_>) -> Read<PathBuf> {
     Ok(path.components().collect())
 }
 
-/// A pattern over paths or names.
+/// A pattern over paths. Braces stand for themselves, as they do for tar.
+pub fn path_pattern(value: &Value<'_>) -> Read<String> {
+    let text = text(value)?;
+    match globset::Glob::new(&braces_as_text(&text)) {
+        Ok(_) => Ok(text),
+        Err(error) => {
+            refuse(Refusal::new(value, format!("must be a pattern, not {}: {}", quoted(&text), error.kind())))
+        }
+    }
+}
+
+/// A path pattern for a matcher that would give braces a meaning.
+pub fn braces_as_text(pattern: &str) -> String {
+    let one = |c: char| match c {
+        '{' => "[{]".to_owned(),
+        '}' => "[}]".to_owned(),
+        other => other.to_string(),
+    };
+    pattern.chars().map(one).collect()
+}
+
+/// A pattern over names.
 pub fn glob(value: &Value<'_>) -> Read<String> {
     let text = text(value)?;
     match globset::Glob::new(&text) {

@@ -35,7 +35,7 @@ fn errors_with(machine: &str, text: &str) -> String {
 
 #[test]
 fn names_and_kinds() {
-    insta::assert_snapshot!(errors(&format!("name = \"../x\"\n{FS}{REST}")), @"1:8 job name `../x` is not allowed: names are at most 64 characters from `a-z`, `0-9` and `-`, and do not start with `-` | `x` would be");
+    insta::assert_snapshot!(errors(&format!("name = \"../x\"\n{FS}{REST}")), @"1:8 job name `../x` is not allowed: names are at most 64 characters from `a-z`, `0-9` and `-`, and do not start with `-` | `x` is allowed");
     insta::assert_snapshot!(errors(REST), @r#"1:1 the job has no `kind` | add `kind = "filesystem"` at the top of the file"#);
     insta::assert_snapshot!(errors(""), @r#"1:1 the job has no `kind` | add `kind = "filesystem"`, `"pg_dump"` or `"command"` at the top of the file"#);
     insta::assert_snapshot!(errors("kind = \"tar\"\n"), @"1:8 `kind` must be `filesystem`, `pg_dump` or `command`, not `tar` | -");
@@ -67,7 +67,7 @@ fn supervision() {
     insta::assert_snapshot!(of("grace = \"2h\""), @"1:9 `grace` must be from `1s` to `1h`, not `2h` | -");
     insta::assert_snapshot!(of("nice = -5"), @"1:8 `nice` must be an integer from 0 to 19, not `-5` | -");
     insta::assert_snapshot!(of("io_class = \"realtime\""), @"1:12 `io_class` must be `none`, `best-effort` or `idle`, not `realtime` | -");
-    insta::assert_snapshot!(of("rate = 20"), @"1:8 `rate` must be a rate such as `20MB/s`, not `20` | write `20/s`");
+    insta::assert_snapshot!(of("rate = 20"), @"1:8 `rate` must be a rate such as `20MB/s`, not `20` | add a unit: `20MB/s` or `20MiB/s`");
     insta::assert_snapshot!(of("log_keep = \"1s\""), @"1:12 `log_keep` must be from `1h` to `36500d`, not `1s` | `forever` stands for no limit");
     insta::assert_snapshot!(of("description = \"a\\nb\""), @"1:15 `description` must be one line without control characters | -");
 }
@@ -169,7 +169,7 @@ fn artifacts() {
     7:10 `verify` must be `none`, `hash` or `list`, not `all` | -
     8:12 `min_free` must be a size such as `10GiB` or a percentage such as `5%`, not `10G` | write `10GB` (in thousands) or `10GiB` (in 1024s)
     ");
-    insta::assert_snapshot!(of("[artifact]\ntarget = \"/b\"\nmin_free = 5"), @r#"6:12 `min_free` must be a size such as `10GiB` or a percentage such as `5%`, not an integer | write `"5B"`"#);
+    insta::assert_snapshot!(of("[artifact]\ntarget = \"/b\"\nmin_free = 5"), @"6:12 `min_free` must be a size such as `10GiB` or a percentage such as `5%`, not an integer | add a unit, and quotes");
     insta::assert_snapshot!(of("[artifact]\ntarget = \"/b\"\n[retention]\nminimum = 2"), @"6:1 `[retention]` keeps nothing | set one of `keep_last`, `keep_daily`, `keep_weekly`, `keep_monthly`, or remove the section to keep everything");
     insta::assert_snapshot!(of("[artifact]\ntarget = \"/b\"\n[retention]\nkeep_last = 1\nminimum = 0\nkeep-daily = 1"), @"
     8:11 `minimum` must be an integer from 1 to 100000, not `0` | -

@@ -72,7 +72,7 @@ fn every_error_of_every_file_is_told_at_once() {
       |
     2 | name = "../x"
       |        ^^^^^^
-    hint: `x` would be
+    hint: `x` is allowed
 
     error: `target` must be an absolute path, not `backup`
      --> /etc/govern/jobs/b.toml:4:10
@@ -122,7 +122,7 @@ fn two_jobs_of_one_name() {
      --> /etc/govern/jobs/b.toml:1:1
       |
     1 | kind = "command"
-      | ^
+      | ^ called like its file
       |
      ::: /etc/govern/jobs/a.toml:1:8
       |
@@ -137,14 +137,14 @@ fn two_jobs_of_one_name() {
 #[test]
 fn a_password_in_a_uri() {
     let text = "kind = \"pg_dump\"\n[pg_dump]\ndatabases = \"all\"\n[pg_dump.connection]\nuri = \"postgresql://backup:hunter2@db.example/\"\n[artifact]\ntarget = \"/backup\"\n";
-    insta::assert_snapshot!(loaded(&[("jobs/db.toml", text)]).1, @"
+    insta::assert_snapshot!(loaded(&[("jobs/db.toml", text)]).1, @r#"
     error: `uri` must not hold a password
      --> /etc/govern/jobs/db.toml:5:7
       |
-    5 | uri = *****************************************
+    5 | uri = "postgresql://backup:*******@db.example/"
       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
     hint: leave it out, and name a file in the format of `~/.pgpass` with `passfile`
-    ");
+    "#);
 }
 
 #[test]
@@ -205,11 +205,81 @@ fn files_that_cannot_be_read_or_are_not_read() {
     --> /etc/govern/jobs/etc.tml
     hint: the names of jobs' files end in `.toml`
 
-    warning: `etc.toml~` is not read
-    --> /etc/govern/jobs/etc.toml~
-    hint: the names of jobs' files end in `.toml`
-
     error: cannot read `/etc/govern/jobs/latin.toml`: stream did not contain valid UTF-8
     --> /etc/govern/jobs/latin.toml
     ");
+}
+
+#[test]
+fn one_mistake_is_one_complaint() {
+    let (_, screen) = loaded(&[
+        ("govern.toml", "[defaults.artifact]\ntaget = \"backup\"\n"),
+        ("jobs/a.toml", "kind = \"filesystem\"\n[filesytem]\nsorces = [\"/etc\"]\nacl = 3\n"),
+    ]);
+    insta::assert_snapshot!(screen, @r#"
+    error: unknown key `taget`
+     --> /etc/govern/govern.toml:2:1
+      |
+    2 | taget = "backup"
+      | ^^^^^
+    hint: did you mean `target`?
+
+    error: `target` must be an absolute path, not `backup`
+     --> /etc/govern/govern.toml:2:9
+      |
+    2 | taget = "backup"
+      |         ^^^^^^^^
+    hint: it must start with `/`
+
+    error: unknown section `[filesytem]`
+     --> /etc/govern/jobs/a.toml:2:2
+      |
+    2 | [filesytem]
+      |  ^^^^^^^^^
+    hint: did you mean `filesystem`?
+
+    error: unknown key `sorces`
+     --> /etc/govern/jobs/a.toml:3:1
+      |
+    3 | sorces = ["/etc"]
+      | ^^^^^^
+    hint: did you mean `sources`?
+
+    error: unknown key `acl`
+     --> /etc/govern/jobs/a.toml:4:1
+      |
+    4 | acl = 3
+      | ^^^
+    hint: did you mean `acls`?
+
+    error: `acls` must be `true` or `false`, not an integer
+     --> /etc/govern/jobs/a.toml:4:7
+      |
+    4 | acl = 3
+      |       ^
+    "#);
+}
+
+#[test]
+fn broken_defaults_put_no_blame_on_a_job() {
+    let (loaded, screen) = loaded(&[
+        ("govern.toml", "[defaults.artifact]\ntarget = /backup\n"),
+        ("jobs/a.toml", "kind = \"filesystem\"\n[filesystem]\nsources = [\"/etc\"]\n"),
+        ("jobs/b.toml", "kind = \"filesystem\"\n[filesystem]\n"),
+    ]);
+    insta::assert_snapshot!(screen, @r#"
+    error: this is not TOML: string values must be quoted, expected literal string
+     --> /etc/govern/govern.toml:2:10
+      |
+    2 | target = /backup
+      |          ^^^^^^^
+
+    error: `[filesystem]` needs `sources`
+     --> /etc/govern/jobs/b.toml:2:1
+      |
+    2 | [filesystem]
+      | ^^^^^^^^^^^^
+    hint: add `sources = ["/etc"]`
+    "#);
+    assert!(loaded.why_refused("a").has_errors());
 }
