@@ -1,20 +1,17 @@
 //! What was typed: one field for each key of a file, each read on its own.
 //!
-//! Nothing here looks at two keys at once, and nothing has a default; that is for [`resolve`](super::resolve). The keys
+//! Nothing here looks at two keys at once, and nothing has a default; that is for `resolve`. The keys
 //! of `[defaults]` in `govern.toml` and those of a job are read by the same code, so they cannot differ.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::de::DeValue;
-
-use super::diagnostic::quoted;
 use super::policy::{Compression, Globals, IoClass, Verify};
 use super::reader::{Field, Reader, Section};
-use super::secrets;
-use super::units::{Free, Rate, Span};
-use super::value::{self, Read, Refusal, Value};
+use super::shapes;
+use super::units::{Free, Rate};
+use super::value;
 
 /// `govern.toml`.
 #[derive(Debug, Clone)]
@@ -230,13 +227,13 @@ impl Shared {
             &[("none", IoClass::None), ("best-effort", IoClass::BestEffort), ("idle", IoClass::Idle)];
         const DAY: u64 = 86_400;
         Shared {
-            user: r.key("user", account),
-            timeout: r.key("timeout", value::or_word("unlimited", span(1, 365 * DAY))),
-            grace: r.key("grace", span(1, 3600)),
+            user: r.key("user", shapes::account),
+            timeout: r.key("timeout", value::or_word("unlimited", shapes::span(1, 365 * DAY))),
+            grace: r.key("grace", shapes::span(1, 3600)),
             nice: r.key("nice", value::integer(0..=19)),
             io_class: r.key("io_class", value::word(IO_CLASSES)),
             rate: r.key("rate", value::or_word("unlimited", value::unit("a rate such as `20MB/s`"))),
-            log_keep: r.key("log_keep", value::or_word("forever", span(3600, 36_500 * DAY))),
+            log_keep: r.key("log_keep", value::or_word("forever", shapes::span(3600, 36_500 * DAY))),
             artifact: r.section("artifact", ArtifactKeys::read),
             retention: r.section("retention", RetentionKeys::read),
         }
@@ -248,7 +245,7 @@ impl ArtifactKeys {
         const CHECKS: &[(&str, Verify)] = &[("none", Verify::None), ("hash", Verify::Hash), ("list", Verify::List)];
         ArtifactKeys {
             target: r.key("target", value::path),
-            compression: r.key("compression", compression),
+            compression: r.key("compression", shapes::compression),
             verify: r.key("verify", value::word(CHECKS)),
             min_free: r.key("min_free", value::unit("a size such as `10GiB` or a percentage such as `5%`")),
         }
@@ -286,13 +283,13 @@ impl PgDumpKeys {
         const GLOBALS: &[(&str, Globals)] =
             &[("full", Globals::Full), ("no-passwords", Globals::NoPasswords), ("none", Globals::None)];
         PgDumpKeys {
-            databases: r.key("databases", databases),
+            databases: r.key("databases", shapes::databases),
             except: r.key("except", value::any_list(value::glob)),
             globals: r.key("globals", value::word(GLOBALS)),
             bin_dir: r.key("bin_dir", value::path),
             connection: r.section("connection", |r| ConnectionKeys {
                 service: r.key("service", value::line),
-                uri: r.key("uri", uri),
+                uri: r.key("uri", shapes::uri),
                 host: r.key("host", value::line),
                 port: r.key("port", value::integer(1..=65_535)),
                 user: r.key("user", value::line),
@@ -305,144 +302,14 @@ impl PgDumpKeys {
 impl CommandKeys {
     fn read(r: &mut Reader<'_>) -> CommandKeys {
         CommandKeys {
-            argv: r.key("argv", argv),
-            line: r.key("line", |value| value::text(value).and_then(|text| without_password(value, text))),
+            argv: r.key("argv", shapes::argv),
+            line: r.key("line", |value| value::text(value).and_then(|text| shapes::without_password(value, text))),
             shell: r.key("shell", value::boolean),
-            env: r.key("env", environment),
+            env: r.key("env", shapes::environment),
             directory: r.key("directory", value::path),
             success_codes: r.key("success_codes", value::distinct(value::list(value::integer(0..=255)))),
             warning_codes: r.key("warning_codes", value::distinct(value::any_list(value::integer(0..=255)))),
-            capture: r.key("capture", file_name),
+            capture: r.key("capture", shapes::file_name),
         }
     }
-}
-
-/// A duration in a range of whole seconds.
-fn span(least: u64, most: u64) -> impl Fn(&Value<'_>) -> Read<Duration> {
-    move |value| {
-        let Span(length) = value::unit("a duration such as `90s`, `2h` or `7d`")(value)?;
-        let (least, most) = (Span(Duration::from_secs(least)), Span(Duration::from_secs(most)));
-        if (least.0..=most.0).contains(&length) {
-            return Ok(length);
-        }
-        Err(vec![Refusal::new(value, format!("must be from `{least}` to `{most}`, not `{}`", Span(length)))])
-    }
-}
-
-fn account(value: &Value<'_>) -> Read<String> {
-    let name = value::text(value)?;
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | '@' | '\\');
-    if name.chars().all(allowed) && !name.starts_with('-') {
-        return Ok(name);
-    }
-    Err(vec![Refusal::new(value, format!("must be the name of an account, not {}", quoted(&name)))])
-}
-
-fn compression(value: &Value<'_>) -> Read<Compression> {
-    let text = value::text(value)?;
-    let level = match text.as_str() {
-        "none" => return Ok(Compression::None),
-        "zstd" => Some(3),
-        other => other.strip_prefix("zstd:").and_then(|level| level.parse().ok()),
-    };
-    match level.filter(|level| (1..=19).contains(level)) {
-        Some(level) => Ok(Compression::Zstd { level }),
-        None => {
-            let expected = "must be `none`, `zstd` or `zstd:LEVEL` with a level from 1 to 19";
-            Err(vec![Refusal::new(value, format!("{expected}, not {}", quoted(&text)))])
-        }
-    }
-}
-
-fn databases(value: &Value<'_>) -> Read<Option<Vec<String>>> {
-    match value.get_ref() {
-        DeValue::String(text) if text == "all" => Ok(None),
-        DeValue::String(text) => {
-            let list = toml::Value::String(text.clone().into_owned());
-            let refusal = Refusal::new(value, format!("must be `\"all\"` or a list, not {}", quoted(text)));
-            Err(vec![refusal.hint(format!("write `[{list}]`"))])
-        }
-        DeValue::Array(_) => value::distinct(value::list(value::line))(value).map(Some),
-        _ => value::wrong_type(value, "`\"all\"` or a list"),
-    }
-}
-
-const NO_PASSWORD: &str = "must not hold a password";
-
-fn uri(value: &Value<'_>) -> Read<String> {
-    let uri = value::line(value)?;
-    // The value of what is refused here is never put into a message.
-    if secrets::url_password(&uri).is_some() {
-        let hint = "leave it out, and name a file in the format of `~/.pgpass` with `passfile`";
-        return Err(vec![Refusal::new(value, NO_PASSWORD).hint(hint).secret()]);
-    }
-    if !uri.starts_with("postgresql://") && !uri.starts_with("postgres://") {
-        return Err(vec![Refusal::new(value, "must start with `postgresql://`").secret()]);
-    }
-    Ok(uri)
-}
-
-fn without_password(value: &Value<'_>, text: String) -> Read<String> {
-    match secrets::url_password(&text) {
-        Some(_) => {
-            let hint = "arguments and environment can be read by others: let the program take it from a file";
-            Err(vec![Refusal::new(value, NO_PASSWORD).hint(hint).secret()])
-        }
-        None => Ok(text),
-    }
-}
-
-fn argv(value: &Value<'_>) -> Read<Vec<String>> {
-    let argv = value::list(|item| value::any_text(item).and_then(|text| without_password(item, text)))(value)?;
-    let program = argv.first().map(String::as_str).unwrap_or_default();
-    if program.is_empty() || (program.contains('/') && !program.starts_with('/')) {
-        let message =
-            format!("must start with an absolute path or the plain name of a program, not {}", quoted(program));
-        return Err(vec![Refusal::new(value, message)]);
-    }
-    Ok(argv)
-}
-
-fn environment(value: &Value<'_>) -> Read<BTreeMap<String, String>> {
-    let DeValue::Table(table) = value.get_ref() else {
-        return value::wrong_type(value, "a table such as `{ NAME = \"value\" }`");
-    };
-    let (mut good, mut bad) = (BTreeMap::new(), Vec::new());
-    for (key, value) in table {
-        let name = key.get_ref().as_ref();
-        if secrets::is_secret_name(name) {
-            let text = format!("must not hold a secret: {}", quoted(name));
-            let other = match name {
-                "PGPASSWORD" => "`PGPASSFILE`".to_owned(),
-                _ => format!("`{name}_FILE` or `{name}_COMMAND`, whichever the program knows"),
-            };
-            let hint = format!("put it into a file that only the job's user can read, and set {other}");
-            bad.push(Refusal::new(value, text).hint(hint).secret());
-            continue;
-        }
-        if name.is_empty() || name.contains(['=', '\0']) {
-            bad.push(Refusal {
-                span: key.span(),
-                ..Refusal::new(value, format!("must hold names of variables, not {}", quoted(name)))
-            });
-            continue;
-        }
-        match value::any_text(value).and_then(|text| without_password(value, text)) {
-            Ok(text) => drop(good.insert(name.to_owned(), text)),
-            Err(refusals) => bad.extend(refusals.into_iter().map(|refusal| Refusal { item: true, ..refusal })),
-        }
-    }
-    if bad.is_empty() { Ok(good) } else { Err(bad) }
-}
-
-/// The name of a file, without a directory; a dot in front is for temporary files.
-fn file_name(value: &Value<'_>) -> Read<String> {
-    const LONGEST: usize = 200;
-    let name = value::line(value)?;
-    if name.contains('/') || name.starts_with('.') || name.len() > LONGEST {
-        let expected =
-            format!("must be a plain file name of at most {LONGEST} bytes, without `/` and without a dot in front");
-        return Err(vec![Refusal::new(value, format!("{expected}, not {}", quoted(&name)))]);
-    }
-    Ok(name)
 }

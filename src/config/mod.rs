@@ -1,8 +1,8 @@
 //! From TOML to a policy: `govern.toml` and one file for each job.
 //!
 //! ```text
-//! load ─▶ reader, value ─▶ fragment ─▶ resolve, merge, kinds ─▶ policy
-//!           (typed)                      (defaults, rules)
+//! load ─▶ reader, value, shapes ─▶ fragment ─▶ resolve, merge, kinds ─▶ policy
+//!                     (what was typed)       (defaults, rules)
 //! ```
 //!
 //! Every error of every file is told at once; see [`diagnostic`]. Secrets are refused, and never shown.
@@ -20,6 +20,7 @@ pub mod print;
 pub mod reader;
 mod resolve;
 pub mod secrets;
+mod shapes;
 pub mod units;
 pub mod value;
 

@@ -89,6 +89,10 @@ fn covered_line(line: &str) -> String {
         let end = match quote {
             Some(_) if quotes == 2 => 0,
             Some(quote) => closing(inner, quote),
+            // Inside a string, such as an argument or a URL.
+            None if line.get(..equals).unwrap_or_default().matches('"').count() % 2 == 1 => {
+                inner.find(|c: char| c.is_whitespace() || matches!(c, '"' | '&')).unwrap_or(inner.len())
+            }
             None => inner.trim_end().len(),
         };
         from = start + quotes + end;
@@ -145,7 +149,7 @@ mod tests {
     fn passwords_are_covered_wherever_they_stand() {
         insta::assert_snapshot!(covered(r#"uri = "postgresql://backup:hunter2@db/?sslmode=require" # x"#), @r#"uri = "postgresql://backup:*******@db/?sslmode=require" # x"#);
         insta::assert_snapshot!(covered(r#"uri = "postgresql://backup:hu@nt/er2@db"#), @r#"uri = "postgresql://backup:*********@db"#);
-        insta::assert_snapshot!(covered(r#"uri = "postgresql://db/?user=a&password=hunter2&x=1""#), @r#"uri = "postgresql://db/?user=a&password=************"#);
+        insta::assert_snapshot!(covered(r#"uri = "postgresql://db/?user=a&password=hunter2&x=1""#), @r#"uri = "postgresql://db/?user=a&password=*******&x=1""#);
         insta::assert_snapshot!(covered(r#"env = { RESTIC_PASSWORD = "hunter2", A = "b", "MY_TOKEN"='t' }"#), @r#"env = { RESTIC_PASSWORD = "*******", A = "b", "MY_TOKEN"='*' }"#);
         for (text, shown) in [
             (r#"password = "hunter2"#, r#"password = "*******"#),
@@ -153,6 +157,7 @@ mod tests {
             (r#"password = hunter2"#, r#"password = *******"#),
             (r#"password = """hunter2""" "#, r#"password = """*******""" "#),
             (r#"password = "" # x"#, r#"password = "" # x"#),
+            (r#"argv = ["a", "--password=hunter2", "b"]"#, r#"argv = ["a", "--password=*******", "b"]"#),
             (r#"a = ["http://x/", "postgres://u:p@h"]"#, r#"a = ["http://x/", "postgres://u:*@h"]"#),
         ] {
             assert_eq!(covered(text), shown);
