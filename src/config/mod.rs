@@ -1,5 +1,31 @@
-//! From TOML to a policy.
+//! From TOML to a policy: `govern.toml` and one file for each job.
+//!
+//! ```text
+//! load ─▶ reader, value, shapes ─▶ fragment ─▶ resolve, merge, kinds ─▶ policy
+//!                     (what was typed)       (defaults, rules)
+//! ```
+//!
+//! Every error of every file is told at once; see [`diagnostic`]. Secrets are refused, and never shown.
 
+pub mod diagnostic;
+pub mod dirs;
+pub mod fragment;
+mod kinds;
+pub mod load;
+pub mod merge;
 pub mod name;
+mod overlap;
 pub mod policy;
+pub mod print;
+pub mod reader;
+mod resolve;
+pub mod secrets;
+mod shapes;
 pub mod units;
+pub mod value;
+
+pub use dirs::Dirs;
+pub use load::{Job, Loaded, load};
+
+#[cfg(test)]
+mod tests;

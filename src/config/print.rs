@@ -1,0 +1,52 @@
+//! The merged policy of a job as TOML, each value with the place it came from.
+//!
+//! What is printed is itself a job's file, and means the same where `[defaults]` are empty.
+
+use super::load::Job;
+use super::merge::Setting;
+
+/// Comments are lined up behind values up to this width, in characters.
+const WIDEST: usize = 48;
+
+/// The merged policy, with `# FILE:LINE` or `# default` behind each value.
+pub fn merged(job: &Job) -> String {
+    let mut out = String::new();
+    let mut section = "";
+    let mut rest = job.settings.as_slice();
+    while let Some(first) = rest.first() {
+        let (here, _) = split(&first.key);
+        let (lines, after) = rest.split_at(rest.iter().take_while(|setting| split(&setting.key).0 == here).count());
+        if here != section {
+            out.push_str(&format!("\n[{here}]\n"));
+            section = here;
+        }
+        write_section(&mut out, lines);
+        rest = after;
+    }
+    out
+}
+
+fn write_section(out: &mut String, settings: &[Setting]) {
+    let shown: Vec<String> = settings
+        .iter()
+        .map(|setting| {
+            let (_, key) = split(&setting.key);
+            match &setting.value {
+                Some(value) => format!("{key} = {value}"),
+                None => format!("# {key}: not set"),
+            }
+        })
+        .collect();
+    let width = shown.iter().map(|line| line.chars().count()).filter(|width| *width <= WIDEST).max().unwrap_or(0);
+    for (line, setting) in shown.iter().zip(settings) {
+        out.push_str(&match &setting.value {
+            Some(_) => format!("{line:width$}  # {}\n", setting.origin),
+            None => format!("{line}\n"),
+        });
+    }
+}
+
+/// Section and key of a dotted path.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
+}

@@ -1,0 +1,156 @@
+//! The samples of `jobs/` are sound, and show every key there is.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::super::diagnostic::Diagnostics;
+use super::super::fragment::{JobFile, MachineFile};
+use super::super::load::KnownKeys;
+use super::super::policy::Kind;
+use super::super::reader::{Known, Reading};
+use super::{loaded, plain};
+
+const JOBS: [(&str, &str); 3] = [
+    ("jobs/etc.toml", include_str!("../../../jobs/etc.toml")),
+    ("jobs/forum-database.toml", include_str!("../../../jobs/forum-database.toml")),
+    ("jobs/wiki.toml", include_str!("../../../jobs/wiki.toml")),
+];
+const MACHINE: (&str, &str) = ("govern.toml", include_str!("../../../jobs/defaults/govern.toml"));
+
+#[test]
+fn every_sample_is_a_sound_job() {
+    for files in [JOBS.to_vec(), [JOBS.to_vec(), vec![MACHINE]].concat()] {
+        let (loaded, screen) = loaded(&files);
+        assert_eq!(screen, "");
+        let jobs: Vec<_> = loaded.jobs.iter().map(|job| (job.policy.job.as_str(), job.policy.kind.name())).collect();
+        assert_eq!(jobs, [("etc", "filesystem"), ("forum-database", "pg_dump"), ("wiki", "command")]);
+    }
+    // No sample is missing from the list above.
+    let here = crate::kernel::fs::list(Path::new("jobs")).unwrap();
+    assert_eq!(here.iter().filter(|path| path.extension().is_some()).count(), JOBS.len());
+}
+
+#[test]
+fn a_policy_survives_json() {
+    for job in loaded(&JOBS).0.jobs {
+        let json = serde_json::to_string(&job.policy).unwrap();
+        assert_eq!(serde_json::from_str::<super::super::policy::Policy>(&json).unwrap(), job.policy);
+    }
+}
+
+#[test]
+fn what_is_printed_means_the_same() {
+    for job in loaded(&[JOBS.to_vec(), vec![MACHINE]].concat()).0.jobs {
+        let printed = super::super::print::merged(&job);
+        let (again, screen) = loaded(&[("jobs/again.toml", printed.as_str())]);
+        assert_eq!(screen, "", "{printed}");
+        assert_eq!(again.jobs[0].policy, job.policy, "{printed}");
+        if let Kind::Command(command) = &job.policy.kind {
+            assert_eq!(command.argv[0], "/usr/local/bin/dump-wiki");
+        }
+    }
+}
+
+/// The sample with every example switched on: two ways to say one thing at once, but every line of it well formed.
+fn switched_on(text: &str) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(|text| line(text) + "\n").collect()
+}
+
+fn shown(text: &str) -> BTreeSet<String> {
+    let mut section = String::new();
+    let mut keys = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = format!("{header}.");
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            keys.insert(format!("{section}{key}"));
+        }
+    }
+    keys
+}
+
+fn known() -> KnownKeys {
+    KnownKeys::new(Diagnostics::default().add_file(Path::new(""), None))
+}
+
+#[test]
+fn every_key_is_shown() {
+    let missing = |known: &Known, texts: &[&str]| -> Vec<String> {
+        let shown: BTreeSet<String> = texts.iter().flat_map(|text| shown(&switched_on(text))).collect();
+        known.keys().filter(|key| !shown.contains(*key)).map(str::to_owned).collect()
+    };
+    assert_eq!(missing(&known().job, &JOBS.map(|(_, text)| text)), [""; 0], "jobs/*.toml");
+    assert_eq!(missing(&known().machine, &[MACHINE.1]), [""; 0], "jobs/defaults/govern.toml");
+}
+
+#[test]
+fn every_example_behind_a_comment_is_well_formed() {
+    for (name, text) in JOBS {
+        let text = switched_on(text);
+        let mut all = Diagnostics::default();
+        let file = all.add_file(Path::new(name), Some(&text));
+        let root = DeTable::parse(&text).unwrap();
+        let (_, outcome) = Reading::file(file, root.get_ref(), known().job, (Known::default(), ""), JobFile::read);
+        outcome.errors.into_iter().for_each(|error| all.push(error));
+        assert_eq!(all.render(false), "");
+    }
+    let root = DeTable::parse(MACHINE.1).unwrap();
+    let mut all = Diagnostics::default();
+    let file = all.add_file(Path::new("govern.toml"), Some(MACHINE.1));
+    let (machine, _) = Reading::file(file, root.get_ref(), known().machine, (Known::default(), ""), MachineFile::read);
+    assert!(machine.defaults.place.is_some());
+}
+
+#[test]
+fn the_merged_policy_of_a_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    super::write(&dir.path().join("jobs/forum-database.toml"), JOBS[1].1);
+    super::write(&dir.path().join("govern.toml"), MACHINE.1);
+    let loaded = super::load(dir.path());
+    assert_eq!(plain(&loaded, dir.path()), "");
+    let printed = super::super::print::merged(loaded.job("forum-database").unwrap());
+    insta::assert_snapshot!(printed.replace(dir.path().to_str().unwrap(), "/etc/govern"), @r#"
+    name = "forum-database"               # default
+    kind = "pg_dump"                      # /etc/govern/jobs/forum-database.toml:5
+    description = "The forum's database"  # /etc/govern/jobs/forum-database.toml:6
+    user = "postgres"                     # /etc/govern/jobs/forum-database.toml:7
+    timeout = "6h"                        # /etc/govern/jobs/forum-database.toml:8
+    grace = "1m"                          # /etc/govern/govern.toml:7
+    nice = 19                             # /etc/govern/govern.toml:8
+    io_class = "idle"                     # /etc/govern/govern.toml:9
+    rate = "unlimited"                    # /etc/govern/govern.toml:10
+    log_keep = "180d"                     # /etc/govern/govern.toml:11
+
+    [pg_dump]
+    databases = ["forum"]  # /etc/govern/jobs/forum-database.toml:12
+    globals = "full"       # /etc/govern/jobs/forum-database.toml:19
+    # bin_dir: not set
+
+    [pg_dump.connection]
+    # service: not set
+    # uri: not set
+    host = "/run/postgresql"  # /etc/govern/jobs/forum-database.toml:34
+    port = 5432               # /etc/govern/jobs/forum-database.toml:37
+    user = "postgres"         # /etc/govern/jobs/forum-database.toml:40
+    # passfile: not set
+
+    [artifact]
+    target = "/backup"    # /etc/govern/jobs/forum-database.toml:46
+    compression = "zstd"  # /etc/govern/govern.toml:16
+    verify = "list"       # /etc/govern/govern.toml:17
+    min_free = "10GiB"    # /etc/govern/govern.toml:18
+
+    [retention]
+    keep_last = 3      # /etc/govern/govern.toml:21
+    keep_daily = 14    # /etc/govern/jobs/forum-database.toml:49
+    keep_weekly = 4    # /etc/govern/govern.toml:23
+    keep_monthly = 12  # /etc/govern/jobs/forum-database.toml:50
+    minimum = 1        # /etc/govern/govern.toml:25
+    "#);
+}

@@ -1,0 +1,285 @@
+//! Whole screens, as `govern check` shows them.
+
+use super::{loaded, plain};
+
+const GOOD: &str = "kind = \"command\"\n[command]\nargv = [\"/bin/true\"]\n";
+
+#[test]
+fn every_error_of_every_file_is_told_at_once() {
+    let (loaded, screen) = loaded(&[
+        ("govern.toml", "[defaults]\nrate = \"20M/s\"\nnise = 5\n"),
+        (
+            "jobs/a.toml",
+            "kind = \"filesystem\"\nsorces = [\"/etc\"]\ntimeout = 90\nnice = \"19\"\n[filesystem\nsources = [\"/etc\"]\n",
+        ),
+        (
+            "jobs/b.toml",
+            "kind = \"filesytem\"\nname = \"../x\"\n[artifact]\ntarget = \"backup\"\ncompresion = \"zstd\"\n",
+        ),
+        ("jobs/good.toml", GOOD),
+    ]);
+    insta::assert_snapshot!(screen, @r#"
+    error: `rate` must be a rate such as `20MB/s`, not `20M/s`
+     --> /etc/govern/govern.toml:2:8
+      |
+    2 | rate = "20M/s"
+      |        ^^^^^^^
+    hint: write `20MB/s` (in thousands) or `20MiB/s` (in 1024s)
+
+    error: unknown key `nise`
+     --> /etc/govern/govern.toml:3:1
+      |
+    3 | nise = 5
+      | ^^^^
+    hint: did you mean `nice`?
+
+    error: unknown key `sorces`
+     --> /etc/govern/jobs/a.toml:2:1
+      |
+    2 | sorces = ["/etc"]
+      | ^^^^^^
+    hint: did you mean `sources`? `sources` belongs in `[filesystem]`
+
+    error: `timeout` must be a duration such as `90s`, `2h` or `7d`, not `90`
+     --> /etc/govern/jobs/a.toml:3:11
+      |
+    3 | timeout = 90
+      |           ^^
+    hint: add a unit: `90s`, `90m`, `90h` or `90d`
+
+    error: `nice` must be an integer from 0 to 19, not a string
+     --> /etc/govern/jobs/a.toml:4:8
+      |
+    4 | nice = "19"
+      |        ^^^^
+    hint: leave the quotes out
+
+    error: this is not TOML: unclosed table, expected `]`
+     --> /etc/govern/jobs/a.toml:5:12
+      |
+    5 | [filesystem
+      |            ^
+
+    error: `kind` must be `filesystem`, `pg_dump` or `command`, not `filesytem`
+     --> /etc/govern/jobs/b.toml:1:8
+      |
+    1 | kind = "filesytem"
+      |        ^^^^^^^^^^^
+    hint: did you mean `filesystem`?
+
+    error: job name `../x` is not allowed: names are at most 64 characters from `a-z`, `0-9` and `-`, and do not start with `-`
+     --> /etc/govern/jobs/b.toml:2:8
+      |
+    2 | name = "../x"
+      |        ^^^^^^
+    hint: `x` is allowed
+
+    error: `target` must be an absolute path, not `backup`
+     --> /etc/govern/jobs/b.toml:4:10
+      |
+    4 | target = "backup"
+      |          ^^^^^^^^
+    hint: it must start with `/`
+
+    error: unknown key `compresion`
+     --> /etc/govern/jobs/b.toml:5:1
+      |
+    5 | compresion = "zstd"
+      | ^^^^^^^^^^
+    hint: did you mean `compression`?
+    "#);
+    assert!(loaded.jobs.is_empty(), "errors of [defaults] concern every job");
+    assert_eq!(loaded.refused.len(), 3);
+}
+
+#[test]
+fn a_bad_file_keeps_no_other_from_being_used() {
+    let (loaded, screen) = loaded(&[("jobs/bad.toml", "kind = \"command\nuser = 5\n"), ("jobs/good.toml", GOOD)]);
+    insta::assert_snapshot!(screen, @r#"
+    error: this is not TOML: invalid basic string, expected `"`
+     --> /etc/govern/jobs/bad.toml:1:16
+      |
+    1 | kind = "command
+      |                ^
+
+    error: `user` must be a string, not an integer
+     --> /etc/govern/jobs/bad.toml:2:8
+      |
+    2 | user = 5
+      |        ^
+    "#);
+    assert!(loaded.job("good").is_some() && loaded.job("bad").is_none());
+    assert!(loaded.why_refused("bad").has_errors());
+    assert!(loaded.why_refused("good").is_empty() && loaded.why_refused("nosuch").is_empty());
+}
+
+#[test]
+fn two_jobs_of_one_name() {
+    let (loaded, screen) =
+        loaded(&[("jobs/a.toml", &format!("name = \"b\"\n{GOOD}")), ("jobs/b.toml", GOOD), ("jobs/c.toml", GOOD)]);
+    insta::assert_snapshot!(screen, @r#"
+    error: two jobs are called `b`
+     --> /etc/govern/jobs/b.toml:1:1
+      |
+    1 | kind = "command"
+      | ^ called like its file
+      |
+     ::: /etc/govern/jobs/a.toml:1:8
+      |
+    1 | name = "b"
+      |        --- the other one
+    hint: without `name` a job is called like its file
+    "#);
+    assert_eq!(loaded.jobs.len(), 1);
+    assert!(loaded.why_refused("b").has_errors());
+}
+
+#[test]
+fn a_password_in_a_uri() {
+    let text = "kind = \"pg_dump\"\n[pg_dump]\ndatabases = \"all\"\n[pg_dump.connection]\nuri = \"postgresql://backup:hunter2@db.example/\"\n[artifact]\ntarget = \"/backup\"\n";
+    insta::assert_snapshot!(loaded(&[("jobs/db.toml", text)]).1, @r#"
+    error: `uri` must not hold a password
+     --> /etc/govern/jobs/db.toml:5:7
+      |
+    5 | uri = "postgresql://backup:*******@db.example/"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: leave it out, and name a file in the format of `~/.pgpass` with `passfile`
+    "#);
+}
+
+#[test]
+fn a_target_inside_a_source() {
+    let text = "kind = \"filesystem\"\n[filesystem]\nsources = [\"/\"]\n";
+    let (loaded, screen) = loaded(&[
+        ("govern.toml", "[defaults.artifact]\ntarget = \"/backup\"\n"),
+        ("jobs/all.toml", text),
+        ("jobs/good.toml", GOOD),
+    ]);
+    insta::assert_snapshot!(screen, @r#"
+    error: artifacts in `/backup/all` would lie inside source `/`
+     --> /etc/govern/jobs/all.toml:3:11
+      |
+    3 | sources = ["/"]
+      |           ^^^^^
+      |
+     ::: /etc/govern/govern.toml:2:10
+      |
+    2 | target = "/backup"
+      |          --------- artifacts go here
+    hint: exclude it: `exclude = ["/backup"]`
+    "#);
+    assert_eq!(loaded.jobs.len(), 1, "the target of [defaults] is no error in itself");
+    let covered = format!("{text}exclude = [\"/backup\"]\n");
+    let (loaded, screen) =
+        super::loaded(&[("govern.toml", "[defaults.artifact]\ntarget = \"/backup\"\n"), ("jobs/all.toml", &covered)]);
+    assert_eq!((screen.as_str(), loaded.jobs.len()), ("", 1));
+}
+
+#[test]
+fn no_directory_is_not_no_jobs() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = super::load(&dir.path().join("nosuch"));
+    insta::assert_snapshot!(plain(&none, dir.path()), @"
+    error: there is no configuration directory `/etc/govern/nosuch`
+    --> /etc/govern/nosuch
+    hint: create it with a file for each job in `jobs/`, or name another with `--config DIR`
+    ");
+    assert!(none.missing);
+    let empty = super::load(dir.path());
+    assert!(!empty.missing && empty.jobs.is_empty() && empty.diagnostics.is_empty());
+}
+
+#[test]
+fn files_that_cannot_be_read_or_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("jobs/dir.toml")).unwrap();
+    std::fs::write(dir.path().join("jobs/latin.toml"), b"name = \"\xe4\"").unwrap();
+    for ignored in ["jobs/etc.tml", "jobs/.hidden.toml", "jobs/README", "jobs/etc.toml~", "jobs/etc.toml.bak"] {
+        super::write(&dir.path().join(ignored), "nonsense");
+    }
+    insta::assert_snapshot!(plain(&super::load(dir.path()), dir.path()), @"
+    error: cannot read `/etc/govern/jobs/dir.toml`: Is a directory (os error 21)
+    --> /etc/govern/jobs/dir.toml
+
+    warning: `etc.tml` is not read
+    --> /etc/govern/jobs/etc.tml
+    hint: the names of jobs' files end in `.toml`
+
+    error: cannot read `/etc/govern/jobs/latin.toml`: stream did not contain valid UTF-8
+    --> /etc/govern/jobs/latin.toml
+    ");
+}
+
+#[test]
+fn one_mistake_is_one_complaint() {
+    let (_, screen) = loaded(&[
+        ("govern.toml", "[defaults.artifact]\ntaget = \"backup\"\n"),
+        ("jobs/a.toml", "kind = \"filesystem\"\n[filesytem]\nsorces = [\"/etc\"]\nacl = 3\n"),
+    ]);
+    insta::assert_snapshot!(screen, @r#"
+    error: unknown key `taget`
+     --> /etc/govern/govern.toml:2:1
+      |
+    2 | taget = "backup"
+      | ^^^^^
+    hint: did you mean `target`?
+
+    error: `target` must be an absolute path, not `backup`
+     --> /etc/govern/govern.toml:2:9
+      |
+    2 | taget = "backup"
+      |         ^^^^^^^^
+    hint: it must start with `/`
+
+    error: unknown section `[filesytem]`
+     --> /etc/govern/jobs/a.toml:2:2
+      |
+    2 | [filesytem]
+      |  ^^^^^^^^^
+    hint: did you mean `filesystem`?
+
+    error: unknown key `sorces`
+     --> /etc/govern/jobs/a.toml:3:1
+      |
+    3 | sorces = ["/etc"]
+      | ^^^^^^
+    hint: did you mean `sources`?
+
+    error: unknown key `acl`
+     --> /etc/govern/jobs/a.toml:4:1
+      |
+    4 | acl = 3
+      | ^^^
+    hint: did you mean `acls`?
+
+    error: `acls` must be `true` or `false`, not an integer
+     --> /etc/govern/jobs/a.toml:4:7
+      |
+    4 | acl = 3
+      |       ^
+    "#);
+}
+
+#[test]
+fn broken_defaults_put_no_blame_on_a_job() {
+    let (loaded, screen) = loaded(&[
+        ("govern.toml", "[defaults.artifact]\ntarget = /backup\n"),
+        ("jobs/a.toml", "kind = \"filesystem\"\n[filesystem]\nsources = [\"/etc\"]\n"),
+        ("jobs/b.toml", "kind = \"filesystem\"\n[filesystem]\n"),
+    ]);
+    insta::assert_snapshot!(screen, @r#"
+    error: this is not TOML: string values must be quoted, expected literal string
+     --> /etc/govern/govern.toml:2:10
+      |
+    2 | target = /backup
+      |          ^^^^^^^
+
+    error: `[filesystem]` needs `sources`
+     --> /etc/govern/jobs/b.toml:2:1
+      |
+    2 | [filesystem]
+      | ^^^^^^^^^^^^
+    hint: add `sources = ["/etc"]`
+    "#);
+    assert!(loaded.why_refused("a").has_errors());
+}
