@@ -35,6 +35,11 @@ pub fn duration(us: u64) -> String {
     }
 }
 
+/// `1 entry`, `12 entries`.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,14 +40,20 @@ impl Store {
         &self.root
     }
 
-    /// Creates the job's directory. The target itself must exist: a backup disk that is not mounted must not be replaced by a
-    /// directory on the disk that is to be backed up.
+    /// Whether the target is there. It must exist: a backup disk that is not mounted must not be replaced by a directory on the
+    /// disk that is to be backed up.
+    pub fn check_target(&self) -> Result<(), Failure> {
+        let target = self.root.parent().unwrap_or(Path::new("/"));
+        if fs::is_dir(target) {
+            return Ok(());
+        }
+        Err(Failure::new(Exit::Unavailable, format!("target `{}` is not a directory", target.display()))
+            .hint("mount the backup disk, or create the directory"))
+    }
+
+    /// Creates the job's directory in the target, where it is missing.
     pub fn create(&self) -> Result<(), Failure> {
         let target = self.root.parent().unwrap_or(Path::new("/"));
-        if !fs::is_dir(target) {
-            return Err(Failure::new(Exit::Unavailable, format!("target `{}` is not a directory", target.display()))
-                .hint("mount the backup disk, or create the directory"));
-        }
         if !fs::is_dir(&self.root) {
             fs::create_dir(&self.root, 0o700).map_err(|e| unwritable(target, &e))?;
             fs::sync(target)?;

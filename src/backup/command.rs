@@ -35,6 +35,7 @@ fn item(policy: &Command) -> Item {
             env,
             directory: policy.directory.clone().unwrap_or_else(|| "/".into()),
             dialect: Dialect::Command { success: policy.success_codes.clone(), warning: policy.warning_codes.clone() },
+            own_rights: false,
         },
         reader: None,
         properties: BTreeMap::new(),

@@ -19,6 +19,8 @@ pub struct Tool {
     pub directory: PathBuf,
     /// How what it prints is read.
     pub dialect: Dialect,
+    /// Run with govern's own rights, not as the job's `user`: for what handles artifacts.
+    pub own_rights: bool,
 }
 
 impl Tool {
@@ -26,7 +28,13 @@ impl Tool {
     pub fn reading(dialect: Dialect, argv: impl IntoIterator<Item = impl Into<OsString>>) -> Tool {
         // C.UTF-8 has the untranslated messages of C and leaves names that are no ASCII readable; where it is missing, C applies.
         let env = vec![("LC_ALL".into(), Some("C.UTF-8".into())), ("LANGUAGE".into(), None)];
-        Tool { argv: argv.into_iter().map(Into::into).collect(), env, directory: "/".into(), dialect }
+        Tool { argv: argv.into_iter().map(Into::into).collect(), env, directory: "/".into(), dialect, own_rights: false }
+    }
+
+    /// A hidden command of govern itself, as part of the payload.
+    pub fn govern(program: PathBuf, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Tool {
+        let argv = std::iter::once(program.into_os_string()).chain(arguments.into_iter().map(Into::into)).collect();
+        Tool { argv, env: vec![], directory: "/".into(), dialect: Dialect::Plain, own_rights: true }
     }
 
     /// The same with one more variable.

@@ -16,3 +16,12 @@ pub fn reader(manifest: &Manifest, file: &File, verify: Verify, run: &str) -> Op
         _ => None,
     }
 }
+
+/// The word for it in manifest, ledger and policy.
+pub fn word(verify: Verify) -> &'static str {
+    match verify {
+        Verify::None => "none",
+        Verify::Hash => "hash",
+        Verify::List => "list",
+    }
+}

@@ -67,6 +67,12 @@ pub fn create_file(path: &Path, content: &[u8]) -> Result<()> {
     write().map_err(|e| Error::path("write", path, e))
 }
 
+/// A file that must not exist yet, 0600, to be written by somebody else.
+pub fn create_to_write(path: &Path) -> Result<std::os::fd::OwnedFd> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.map(Into::into).map_err(|e| Error::path("create", path, e))
+}
+
 /// Replaces a small file, 0600, so that a reader sees the old or the new content, never half of one. Not made durable:
 /// for what is worth nothing after a power cut.
 pub fn replace_volatile(path: &Path, content: &[u8]) -> Result<()> {

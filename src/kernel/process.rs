@@ -284,6 +284,30 @@ fn reap(pid: Pid, io: Io) -> io::Result<Exit> {
     })
 }
 
+/// What a short program said.
+#[derive(Debug)]
+pub struct Captured {
+    /// How it ended.
+    pub exit: Exit,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Runs a short program to its end and keeps what it said.
+pub async fn capture(mut spawn: Spawn) -> Result<Captured> {
+    use tokio::io::AsyncReadExt;
+    let (mut out, stdout) = super::pipe::to_here()?;
+    let (mut err, stderr) = super::pipe::to_here()?;
+    (spawn.stdout, spawn.stderr) = (Stream::To(stdout), Stream::To(stderr));
+    let child = spawn.start()?;
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let (from_out, from_err) = tokio::join!(out.read_to_end(&mut stdout), err.read_to_end(&mut stderr));
+    from_out.and(from_err).map_err(|e| Error::about("read", "what a program says", e))?;
+    Ok(Captured { exit: child.wait().await?, stdout, stderr })
+}
+
 /// Sends a signal; a process that is gone already is no error.
 pub fn signal(pid: Pid, signal: Signal) -> Result<()> {
     match nix::sys::signal::kill(NixPid::from_raw(pid), signal) {
@@ -311,6 +335,11 @@ pub fn reap_orphans(known: &[Pid]) {
 /// The program this process runs, for starting it again in another role.
 pub fn own_program() -> Result<PathBuf> {
     std::env::current_exe().map_err(|e| Error::about("find", "the program of this process", e))
+}
+
+/// Where programs without a `/` in their name are looked for.
+pub fn search_path() -> Option<OsString> {
+    std::env::var_os("PATH")
 }
 
 /// This process's id.

@@ -113,6 +113,8 @@ pub struct RunFilter {
     pub action: Option<String>,
     /// Begun at or after this moment (µs since 1970).
     pub since_us: Option<i64>,
+    /// Begun before this moment (µs since 1970).
+    pub before_us: Option<i64>,
     /// At most so many; `None` is all.
     pub limit: Option<u32>,
 }
@@ -137,6 +139,7 @@ impl Ledger {
             condition(" AND state = ?", filter.state.map(|v| Box::new(v.word()) as _));
             condition(" AND action = ?", filter.action.clone().map(|v| Box::new(v) as _));
             condition(" AND started_us >= ?", filter.since_us.map(|v| Box::new(v) as _));
+            condition(" AND started_us < ?", filter.before_us.map(|v| Box::new(v) as _));
             sql.push_str(" ORDER BY started_us DESC");
             if let Some(limit) = filter.limit {
                 sql.push_str(&format!(" LIMIT {limit}"));
@@ -180,6 +183,15 @@ impl Ledger {
                 artifact_row,
             )
             .optional()
+        })
+    }
+
+    /// Artifacts whose last check after publication failed.
+    pub fn broken_artifacts(&self) -> Result<Vec<PathBuf>> {
+        self.sql("read artifacts", |c| {
+            c.prepare("SELECT path FROM artifacts WHERE checked_good = 0 AND removed_us IS NULL")?
+                .query_map([], |row| row.get::<_, String>(0).map(PathBuf::from))?
+                .collect()
         })
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -15,9 +15,6 @@ use crate::kernel::socket;
 
 /// The name of the socket in a run's directory.
 pub const SOCKET: &str = "control";
-
-/// A longer line is no order.
-const LONGEST_ORDER: u64 = 4096;
 
 /// So many orders may wait.
 const WAITING: usize = 16;
@@ -71,6 +68,11 @@ impl Control {
         }));
     }
 
+    /// Where orders go in.
+    pub fn orders(&self) -> mpsc::Sender<Asked> {
+        self.orders.clone()
+    }
+
     /// Lets the one who started the run take what is left for it.
     pub async fn farewell(self) {
         if let Some(listener) = self.listener {
@@ -92,7 +94,7 @@ async fn serve(
     mut on_request: Option<broadcast::Receiver<Arc<str>>>,
 ) {
     let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read.take(u64::MAX)).lines();
+    let mut lines = BufReader::new(read).lines();
     let mut hung_up = false;
     loop {
         let answer: Arc<str> = tokio::select! {
@@ -106,7 +108,6 @@ async fn serve(
                     continue;
                 };
                 match serde_json::from_str(&line) {
-                    _ if line.len() as u64 > LONGEST_ORDER => return,
                     Ok(Order::Attach) => {
                         attached = attached.or(on_request.take());
                         continue;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::event::Progress;
 use crate::kernel::clock::Stamp;
 use crate::kernel::fs;
 use crate::ledger::entry::{Times, Usage};
@@ -24,8 +25,23 @@ pub struct Beat {
     pub times: Times,
     /// What the run had used.
     pub usage: Usage,
-    /// The open phases: number, and the account of the time when it began.
-    pub phases: Vec<(u32, Times)>,
+    /// The open phases.
+    pub phases: Vec<OpenPhase>,
+    /// Where the current one stands.
+    pub progress: Progress,
+}
+
+/// A phase that has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPhase {
+    /// Its number.
+    pub seq: u32,
+    /// `archive /etc`.
+    pub title: String,
+    /// The account of the run's time when it began.
+    pub times: Times,
+    /// Uncompressed bytes it took in the last time.
+    pub expected: Option<u64>,
 }
 
 /// Writes the beats of one run until it is dropped.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
-use super::event::Event;
-use super::heartbeat::{Beat, Heart};
+use super::event::{Event, Progress};
+use super::heartbeat::{Beat, Heart, OpenPhase};
 use super::log::Log;
 use super::meter::{self, Meter};
 use super::request::{Request, RunDir};
@@ -23,6 +23,9 @@ use crate::human::{bytes, duration};
 /// work goes on and the entry follows.
 const DURABLE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// So long the end of a run waits to be durable.
+const END_PATIENCE: Duration = Duration::from_secs(60);
+
 /// So many events may wait for a client that does not read; it loses the oldest.
 const EVENTS: usize = 1024;
 
@@ -37,6 +40,7 @@ pub struct Open {
     detail: Option<String>,
     started: Stamp,
     times: Times,
+    expected: Option<u64>,
 }
 
 /// A phase that has ended, for the manifest.
@@ -157,6 +161,7 @@ impl Recorder {
         };
         self.writer.send(Entry::RunStarted(started));
         if refused.is_some() {
+            self.writer.settle().await.ok();
             return;
         }
         let text = format!(
@@ -196,6 +201,7 @@ impl Recorder {
             detail: detail.map(str::to_owned),
             started: at,
             times: self.times(),
+            expected: self.expected(name, detail),
         };
         self.writer.send(Entry::PhaseStarted(PhaseStarted {
             run: self.run.clone(),
@@ -207,17 +213,16 @@ impl Recorder {
         }));
         self.log.line("", &format!("[{seq} {}] begins", open.title)).await;
         tracing::info!(job = self.job, run = self.run, phase = open.title, "phase begins");
-        let expected = self.expected(&open);
         self.tell(&Event::PhaseBegun {
             seq,
             parent: parent.map(|p| p.seq),
             name: open.name.clone(),
             detail: open.detail.clone(),
             at,
-            expected,
+            expected: open.expected,
         });
         self.open.push(open.clone());
-        self.beat();
+        self.progress(Progress { seq, ..Progress::default() });
         open
     }
 
@@ -275,7 +280,6 @@ impl Recorder {
             exit_code: ending.exit_code,
             message: ending.message,
         }));
-        self.beat();
     }
 
     /// An artifact got its name.
@@ -304,10 +308,12 @@ impl Recorder {
         }
     }
 
-    /// Renews what the next heartbeat says.
-    pub fn beat(&self) {
-        let phases = self.open.iter().map(|o| (o.seq, o.times)).collect();
-        self.heart.set(Beat { at: Stamp::now(), times: self.times(), usage: self.usage, phases });
+    /// Renews what the next heartbeat says, and tells where the current phase stands.
+    pub fn progress(&mut self, progress: Progress) {
+        self.tell(&Event::Progress(progress.clone()));
+        let phase = |o: &Open| OpenPhase { seq: o.seq, title: o.title.clone(), times: o.times, expected: o.expected };
+        let phases = self.open.iter().map(phase).collect();
+        self.heart.set(Beat { at: Stamp::now(), times: self.times(), usage: self.usage, phases, progress });
     }
 
     /// The run ends; returns what could not be written down, if anything.
@@ -339,18 +345,19 @@ impl Recorder {
             exit_code: Some(i32::from(code)),
             reason,
         }));
-        let written = self.writer.settle().await;
+        let written = tokio::time::timeout(END_PATIENCE, self.writer.settle()).await;
+        let written = written.unwrap_or_else(|_| Err("its disk does not answer".to_owned()));
         self.log.settle().await;
         self.tell(&Event::Ended { state, failure, code, times, usage: self.usage, artifact });
         written
     }
 
     /// What a phase took in the last time. Read on the way into a phase, when there is nothing to supervise.
-    fn expected(&self, open: &Open) -> Option<u64> {
-        if !matches!(open.name.as_str(), "archive" | "dump" | "globals" | "command" | "verify" | "restore") {
+    fn expected(&self, name: &str, detail: Option<&str>) -> Option<u64> {
+        if !matches!(name, "archive" | "dump" | "globals" | "command" | "verify" | "restore") {
             return None;
         }
         let ledger = Ledger::open_to_read(&self.state_dir).ok()??;
-        ledger.expected_bytes(&self.job, &open.name, open.detail.as_deref()).ok()?.filter(|bytes| *bytes > 0)
+        ledger.expected_bytes(&self.job, name, detail).ok()?.filter(|bytes| *bytes > 0)
     }
 }

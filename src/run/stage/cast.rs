@@ -91,6 +91,8 @@ pub(super) struct Cast {
     pub counters: Counters,
     pub report: Option<Report>,
     pub pump_failure: Option<String>,
+    /// The pump met the end of a disk.
+    pub disk_full: bool,
 }
 
 impl Cast {
@@ -116,6 +118,7 @@ impl Cast {
             counters: Counters::default(),
             report: None,
             pump_failure: None,
+            disk_full: false,
         };
         if let Err(failure) = cast.start_programs(dressing, work, &taps).await {
             dressing.group.kill(&[]).await?;
@@ -188,9 +191,12 @@ async fn start_tool(
 ) -> Result<Actor, Failure> {
     dressing.log.line(&dressing.context, &format!("$ {}", tool.command_line())).await;
     let mut spawn = dressing.spawn(tool.argv.clone())?;
+    if let Some(account) = dressing.account.filter(|_| !tool.own_rights) {
+        spawn.env.extend(account.environment().map(|(key, value)| (key, Some(value))));
+        spawn.account = Some(account.clone());
+    }
     spawn.env.extend(tool.env.iter().cloned());
     spawn.directory = Some(tool.directory.clone());
-    spawn.account = dressing.account.cloned();
     (spawn.stdin, spawn.stdout, spawn.stderr) = (stdin, stdout, stderr);
     Ok(Actor { child: spawn.start()?, exit: None })
 }
@@ -198,10 +204,7 @@ async fn start_tool(
 impl Dressing<'_> {
     /// A program in the payload's group, with its priorities, and with the mark by which it can be found again.
     fn spawn(&self, argv: Vec<OsString>) -> kernel::Result<Spawn> {
-        let mut env = vec![(MARK.into(), Some(self.run.into()))];
-        if let Some(account) = self.account {
-            env.extend(account.environment().map(|(key, value)| (key, Some(value))));
-        }
+        let env = vec![(MARK.into(), Some(self.run.into()))];
         let cgroup = match self.group {
             Group::Cgroup(group) => Some(group.entrance()?),
             Group::Descendants { .. } => None,

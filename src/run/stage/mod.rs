@@ -15,15 +15,16 @@ use tokio::time::MissedTickBehavior;
 
 pub use cast::Work;
 use cast::{Cast, Dressing, ended};
-pub use outcome::{Outcome, Stop};
+pub use outcome::{Fallen, Outcome, Stop};
 use parts::Parts;
 use taps::{Drop, Use};
 
 use super::control::Asked;
-use super::event::{Event, Order, Progress};
+use super::event::{Order, Progress};
 use super::meter::Mode;
+use super::pump::link::PumpLink;
 use super::pump::protocol::{self, Word};
-use super::recorder::{Open, Recorder};
+use super::recorder::{Ending, Open, Recorder};
 use crate::backup::dialect::Said;
 use crate::backup::tool::{Output, Tool};
 use crate::config::policy::Supervision;
@@ -66,7 +67,6 @@ impl Stage {
         run: &str,
         group: Group,
         supervision: Supervision,
-        account: Option<Account>,
         orders: mpsc::Receiver<Asked>,
     ) -> Stage {
         Stage {
@@ -74,7 +74,7 @@ impl Stage {
             run: run.to_owned(),
             group,
             supervision,
-            account,
+            account: None,
             orders,
             manual_pace: None,
             paused_until: None,
@@ -87,6 +87,44 @@ impl Stage {
     /// Why the run is to end before its time, if it is.
     pub fn stopped(&self) -> Option<Stop> {
         self.stopped
+    }
+
+    /// From now on the payload runs as this account.
+    pub fn set_account(&mut self, account: Option<Account>) {
+        self.account = account;
+    }
+
+    /// The account the payload runs as.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// Runs one phase: it begins, `work` does what it is about, and it ends, however that went.
+    pub async fn phase<T>(
+        &mut self,
+        name: &str,
+        detail: Option<&str>,
+        work: impl AsyncFnOnce(&mut Stage, &Open) -> Result<(Ending, T), Fallen>,
+    ) -> Result<T, Failure> {
+        let open = self.recorder.begin(name, detail).await;
+        match work(self, &open).await {
+            Ok((ending, value)) => {
+                self.recorder.end(&open, ending).await;
+                Ok(value)
+            }
+            Err(Fallen { ending, failure }) => {
+                self.recorder.end(&open, ending).await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Runs programs even when the run is to end: for putting away what it had begun.
+    pub async fn perform_at_the_end(&mut self, phase: &Open, work: Work<'_>) -> Result<Outcome, Failure> {
+        let stopped = self.stopped.take();
+        let outcome = self.perform(phase, work).await;
+        self.stopped = stopped.or(self.stopped);
+        outcome
     }
 
     /// Ends the stage: everything of the payload is gone when this returns, or it says what is not.
@@ -135,7 +173,7 @@ impl Stage {
             tokio::select! {
                 exit = ended(&cast.tool) => self.tool_ended(&mut cast, exit?).await?,
                 exit = ended(&cast.pump) => self.pump_ended(&mut cast, exit?)?,
-                word = word(&mut cast), if cast.link.is_some() => self.hear_pump(&mut cast, word),
+                word = word(&mut cast.link), if cast.link.is_some() => self.hear_pump(&mut cast, word),
                 drop = cast.drops.recv(), if !cast.dry => match drop {
                     Some(Drop::Said(line)) => {
                         if let Said::Part { name, detail } = cast.heard.take(&cast.dialect, &line) {
@@ -198,8 +236,9 @@ impl Stage {
                 cast.report = Some(report);
                 counters
             }
-            Some(Word::Failed { message, .. }) => {
+            Some(Word::Failed { message, errno }) => {
                 cast.pump_failure = Some(message);
+                cast.disk_full = errno == Some(kernel::error::ENOSPC);
                 return;
             }
             None => {
@@ -240,17 +279,15 @@ impl Stage {
         if self.history.len() > RATE_TICKS {
             self.history.remove(0);
         }
-        self.recorder.beat();
-        if cast.pump.is_some() {
-            self.recorder.tell(&Event::Progress(Progress {
-                seq: phase.seq,
-                plain: cast.counters.plain,
-                stored: cast.counters.stored,
-                rate: self.rate(),
-                pace: self.pace().map(Rate::bytes),
-                paused: self.paused_until.is_some(),
-            }));
-        }
+        let progress = Progress {
+            seq: phase.seq,
+            plain: cast.counters.plain,
+            stored: cast.counters.stored,
+            rate: self.rate(),
+            pace: self.pace().filter(|_| cast.pump.is_some()).map(Rate::bytes),
+            paused: self.paused_until.is_some(),
+        };
+        self.recorder.progress(progress);
         Ok(())
     }
 
@@ -329,8 +366,8 @@ impl Stage {
     }
 }
 
-async fn word(cast: &mut Cast) -> Option<Word> {
-    match &mut cast.link {
+async fn word(link: &mut Option<PumpLink>) -> Option<Word> {
+    match link {
         Some(link) => link.word().await,
         None => None,
     }

@@ -9,6 +9,7 @@ use crate::kernel::process::Exit;
 use crate::ledger::State;
 use crate::ledger::entry::Usage;
 use crate::run::pump::protocol::Report;
+use crate::run::recorder::Ending;
 
 /// Why a run ends before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,28 @@ impl Stop {
     }
 }
 
+/// A phase that did not do its work: how it ended, and the failure the run ends with.
+#[derive(Debug)]
+pub struct Fallen {
+    /// For the records of the phase.
+    pub ending: Ending,
+    /// For the run.
+    pub failure: Failure,
+}
+
+impl From<Failure> for Fallen {
+    fn from(failure: Failure) -> Fallen {
+        let state = if failure.code == exit::Exit::Cancelled.code() { State::Cancelled } else { State::Failed };
+        Fallen { ending: Ending { state, message: Some(failure.one_line()), ..Ending::ok() }, failure }
+    }
+}
+
+impl From<crate::kernel::Error> for Fallen {
+    fn from(error: crate::kernel::Error) -> Fallen {
+        Failure::from(error).into()
+    }
+}
+
 /// How the programs of a phase ended.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -54,6 +77,7 @@ pub struct Outcome {
     pub heard: Heard,
     /// Lines on standard output, where they were counted.
     pub lines: u64,
+    disk_full: bool,
     kept: (Vec<u8>, Vec<u8>),
 }
 
@@ -68,6 +92,7 @@ impl Outcome {
             exit: None,
             heard: Heard::default(),
             lines: 0,
+            disk_full: false,
             kept: (vec![], vec![]),
         }
     }
@@ -94,6 +119,7 @@ impl Outcome {
             exit: tool,
             heard: cast.heard,
             lines: cast.lines,
+            disk_full: cast.disk_full,
             kept: cast.kept,
         }
     }
@@ -102,6 +128,27 @@ impl Outcome {
     pub(super) fn output(&self) -> Output {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Output { success: self.exit.is_some_and(|e| e.success()), stdout: text(&self.kept.0), stderr: text(&self.kept.1) }
+    }
+
+    /// How the phase ends with it, or falls; `what` it was doing is the failure's message.
+    pub fn into_ending(self, what: &str) -> Result<(Ending, Outcome), Fallen> {
+        let Verdict { state, message } = self.verdict.clone();
+        let exit_code = self.exit.map(|e| i32::from(e.shell_code()));
+        let ending = Ending { state, message: message.clone(), usage: self.usage, exit_code };
+        if state.is_good() {
+            return Ok((ending, self));
+        }
+        let failure = match self.stopped {
+            Some(stop) => stop.failure(),
+            None => {
+                let failure = Failure::new(exit::Exit::Failed, format!("{what} failed")).caused_by(message.unwrap_or_default());
+                match self.disk_full {
+                    true => failure.hint("make room on the target, or let `[retention]` keep fewer artifacts"),
+                    false => failure,
+                }
+            }
+        };
+        Err(Fallen { ending, failure })
     }
 
     /// What the pump stored, for the manifest.

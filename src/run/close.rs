@@ -1,0 +1,121 @@
+//! Ends the records of runs whose worker vanished, and what is left of their payloads.
+//!
+//! A run is over when the ledger says so. One that is `running` there while nobody holds its `alive` lock has lost its worker:
+//! to kill -9, to a power cut. It is closed as `interrupted`, with its last sign of life, by whoever notices first.
+
+use std::path::{Path, PathBuf};
+
+use super::heartbeat::{self, Beat};
+use super::log;
+use super::meter;
+use super::request::{MARK, RunDir};
+use crate::failure::Failure;
+use crate::kernel::clock::Stamp;
+use crate::kernel::lock::{Attempt, Lock};
+use crate::kernel::{fs, group};
+use crate::ledger::entry::{Entry, PhaseEnded, RunEnded, State, Times};
+use crate::ledger::query::{RunFilter, RunRow};
+use crate::ledger::{Ledger, spool};
+
+/// Closes every run that lost its worker; says which.
+pub async fn sweep(state: &Path) -> Result<Vec<String>, Failure> {
+    let Some(ledger) = Ledger::open_to_read(state)? else { return Ok(vec![]) };
+    let open = ledger.runs(&RunFilter { state: Some(State::Running), ..RunFilter::default() })?;
+    drop(ledger);
+    let mut closed = Vec::new();
+    for run in open {
+        if close(state, &run.run).await? {
+            closed.push(run.run);
+        }
+    }
+    Ok(closed)
+}
+
+/// Closes one run if it lost its worker. Called twice, or for a run that is over, it does nothing.
+pub async fn close(state: &Path, run: &str) -> Result<bool, Failure> {
+    let run_dir = RunDir::of(state, run);
+    if !fs::is_dir(run_dir.path()) {
+        return close_records(state, &run_dir, run, None);
+    }
+    let Attempt::Held(_alive) = Lock::attempt(&run_dir.alive())? else { return Ok(false) };
+    let cgroup = fs::read_text_if_any(&run_dir.cgroup())?.map(PathBuf::from);
+    group::end_leftovers(cgroup.as_deref(), &format!("{MARK}={run}")).await?;
+    close_records(state, &run_dir, run, heartbeat::last(&run_dir.heartbeat()))
+}
+
+fn close_records(state: &Path, run_dir: &RunDir, run: &str, beat: Option<Beat>) -> Result<bool, Failure> {
+    let mut ledger = Ledger::open(state)?;
+    spool::merge(&mut ledger, run_dir.path())?;
+    let Some(row) = ledger.find_run(run)?.into_iter().find(|r| r.run == run && r.state == State::Running) else {
+        return Ok(false);
+    };
+    let phases = ledger.phases(run)?;
+    let last_known = phases.iter().flat_map(|p| [Some(p.started), p.ended]).flatten().chain([row.started]).max();
+    let at = beat.as_ref().map(|b| b.at).max(last_known).unwrap_or(row.started);
+    let reason = match &beat {
+        Some(_) => format!("the worker vanished; its last sign of life was at {at}"),
+        None => format!("the worker vanished without a sign of life; the last entry was at {at}"),
+    };
+    let mut entries: Vec<Entry> = phases
+        .iter()
+        .filter(|phase| phase.state == State::Running)
+        .map(|phase| {
+            let begun = beat.as_ref().and_then(|b| b.phases.iter().find(|p| p.seq == phase.seq));
+            let times = match (&beat, begun) {
+                (Some(beat), Some(begun)) => meter::between(&begun.times, &beat.times),
+                // It began after the last beat: only wall time is known.
+                _ => wall_only(at.since(phase.started)),
+            };
+            Entry::PhaseEnded(PhaseEnded {
+                run: run.to_owned(),
+                seq: phase.seq,
+                state: State::Interrupted,
+                at,
+                times,
+                usage: phase.usage,
+                exit_code: None,
+                message: Some(reason.clone()),
+            })
+        })
+        .collect();
+    entries.push(Entry::RunEnded(ended(&row, at, beat.as_ref(), &reason)));
+    ledger.apply(&entries)?;
+    if fs::is_dir(run_dir.path()) {
+        log::append(&run_dir.log(), &format!("run {run} of job {} interrupted: {reason}; closed afterwards", row.job))?;
+    }
+    tracing::warn!(job = row.job, run, state = State::Interrupted.word(), "{reason}");
+    Ok(true)
+}
+
+fn ended(row: &RunRow, at: Stamp, beat: Option<&Beat>, reason: &str) -> RunEnded {
+    RunEnded {
+        run: row.run.clone(),
+        state: State::Interrupted,
+        at,
+        times: beat.map_or_else(|| wall_only(at.since(row.started)), |b| b.times),
+        usage: beat.map_or(row.usage, |b| b.usage),
+        exit_code: None,
+        reason: Some(reason.to_owned()),
+    }
+}
+
+/// Without a beat nothing is known of waiting and pauses.
+fn wall_only(wall: u64) -> Times {
+    Times { wall, active: wall, ..Times::default() }
+}
+
+/// Removes directories of runs that ended longer ago than `keep`; their entries in the ledger stay.
+pub fn forget_logs(state: &Path, job: &str, keep: std::time::Duration) -> Result<usize, Failure> {
+    let Some(ledger) = Ledger::open_to_read(state)? else { return Ok(0) };
+    let oldest = Stamp::now().us.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
+    let old = ledger.runs(&RunFilter { job: Some(job.to_owned()), before_us: Some(oldest), limit: Some(1000), ..RunFilter::default() })?;
+    let mut removed = 0;
+    for run in old.iter().filter(|r| r.state != State::Running) {
+        let run_dir = RunDir::of(state, &run.run);
+        if fs::is_dir(run_dir.path()) {
+            fs::remove_tree(run_dir.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}

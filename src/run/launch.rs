@@ -1,0 +1,110 @@
+//! Starting a run, and staying with it.
+//!
+//! The starter makes the run's directory, starts a worker in a session of its own and listens to it. The run does not depend on
+//! the starter: it goes on when the starter is killed. The other way round, the starter notices when the worker vanishes and
+//! closes the run.
+
+use std::path::Path;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::close;
+use super::event::{Event, Order};
+use super::request::{Request, RunDir};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::kernel::process::{self, Child, Spawn, Stream};
+use crate::kernel::{fs, socket};
+
+/// The descriptor a worker finds its starter's stream on.
+pub const STARTER_FD: i32 = 3;
+
+/// A run that was started.
+pub struct Launched {
+    run: String,
+    worker: Child,
+    words: Lines<BufReader<OwnedReadHalf>>,
+    orders: OwnedWriteHalf,
+}
+
+/// Makes the run's directory and starts its worker. Runs that lost their worker are closed first.
+pub async fn launch(state: &Path, request: &Request) -> Result<Launched, Failure> {
+    close::sweep(state).await?;
+    RunDir::create(state, request)?;
+    // What a dead worker leaves becomes ours, and not init's.
+    process::adopt_orphans()?;
+    let (ours, theirs) = socket::pair()?;
+    let argv = [
+        process::own_program()?.into_os_string(),
+        "--state".into(),
+        state.as_os_str().to_owned(),
+        "worker".into(),
+        (&request.run).into(),
+    ];
+    let spawn = Spawn {
+        argv: argv.into(),
+        directory: Some("/".into()),
+        stdin: if request.pass_through { Stream::Inherit } else { Stream::Null },
+        stdout: if request.pass_through { Stream::Inherit } else { Stream::Null },
+        stderr: Stream::Inherit,
+        extra: Some((theirs, STARTER_FD)),
+        session: true,
+        ..Spawn::default()
+    };
+    let worker = spawn.start()?;
+    let (read, orders) = ours.into_split();
+    Ok(Launched { run: request.run.clone(), worker, words: BufReader::new(read).lines(), orders })
+}
+
+impl Launched {
+    /// Listens until the run's end, and hands each event on. Ctrl-C cancels, twice kills. Returns the exit code.
+    pub async fn follow(mut self, state: &Path, mut heard: impl FnMut(&Event)) -> Result<u8, Failure> {
+        let watch = |kind| signal(kind).map_err(|e| Failure::new(Exit::Internal, "cannot watch for signals").because(&e));
+        let mut interrupts: Signal = watch(SignalKind::interrupt())?;
+        let mut terminations: Signal = watch(SignalKind::terminate())?;
+        let mut code = None;
+        let mut asked = false;
+        loop {
+            tokio::select! {
+                line = self.words.next_line() => {
+                    let Ok(Some(line)) = line else { break };
+                    let Ok(event) = serde_json::from_str::<Event>(&line) else { continue };
+                    if let Event::Ended { code: own, .. } = &event {
+                        code = Some(*own);
+                    }
+                    heard(&event);
+                }
+                _ = interrupts.recv() => {
+                    let order = if asked { Order::Kill } else { Order::Cancel };
+                    if !asked {
+                        heard(&Event::Note { text: "cancelling; once more ends it at once".to_owned() });
+                    }
+                    asked = true;
+                    self.order(order).await;
+                }
+                _ = terminations.recv() => self.order(Order::Cancel).await,
+            }
+        }
+        let exit = self.worker.wait().await?;
+        if let Some(code) = code {
+            return Ok(code);
+        }
+        let interrupted = close::close(state, &self.run).await?;
+        if !interrupted && exit.code == Some(i32::from(Exit::Internal.code())) {
+            // It said itself why, before there was anything to close.
+            fs::remove_tree(RunDir::of(state, &self.run).path())?;
+            return Ok(Exit::Internal.code());
+        }
+        Err(Failure::new(Exit::Internal, format!("the worker of run `{}` vanished ({})", self.run, exit.describe()))
+            .hint(format!("the run is closed as `interrupted`; `govern log {}` shows how far it was", self.run)))
+    }
+
+    async fn order(&mut self, order: Order) {
+        let mut line = serde_json::to_vec(&order).unwrap_or_default();
+        line.push(b'\n');
+        // A worker that is gone already shows as the end of its words.
+        self.orders.write_all(&line).await.ok();
+    }
+}

@@ -1,0 +1,54 @@
+//! Talking to a run somebody else started, through the socket in its directory.
+
+use std::path::Path;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+use super::control::SOCKET;
+use super::event::{Event, Order};
+use super::request::RunDir;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::kernel::socket;
+use crate::ledger::query::{RunFilter, RunRow};
+use crate::ledger::{Ledger, State};
+
+/// The runs of a job that are under way.
+pub fn under_way(state: &Path, job: &str) -> Result<Vec<RunRow>, Failure> {
+    let Some(ledger) = Ledger::open_to_read(state)? else { return Ok(vec![]) };
+    Ok(ledger.runs(&RunFilter { job: Some(job.to_owned()), state: Some(State::Running), ..RunFilter::default() })?)
+}
+
+/// Gives an order to every run of a job that is under way; says to how many.
+pub async fn order(state: &Path, job: &str, order: Order) -> Result<usize, Failure> {
+    let runs = under_way(state, job)?;
+    if runs.is_empty() {
+        return Err(Failure::new(Exit::Usage, format!("no run of job `{job}` is under way")).hint("`govern status` shows what is"));
+    }
+    for run in &runs {
+        send(state, &run.run, order).await?;
+    }
+    Ok(runs.len())
+}
+
+async fn send(state: &Path, run: &str, order: Order) -> Result<(), Failure> {
+    let unreachable = |e: &dyn std::error::Error| {
+        Failure::new(Exit::Failed, format!("run `{run}` does not answer")).because(e).hint("orders come from root, or from whoever started the run")
+    };
+    let stream = socket::connect(RunDir::of(state, run).path(), SOCKET).await.map_err(|e| unreachable(&e))?;
+    let (read, mut write) = stream.into_split();
+    let mut line = serde_json::to_vec(&order).map_err(|e| unreachable(&e))?;
+    line.push(b'\n');
+    write.write_all(&line).await.map_err(|e| unreachable(&e))?;
+    let mut lines = BufReader::new(read).lines();
+    while let Some(line) = lines.next_line().await.map_err(|e| unreachable(&e))? {
+        match serde_json::from_str(&line) {
+            Ok(Event::Answer { refused: None }) => return Ok(()),
+            Ok(Event::Answer { refused: Some(why) }) => {
+                return Err(Failure::new(Exit::Failed, format!("run `{run}` refused")).caused_by(why));
+            }
+            _ => {}
+        }
+    }
+    Err(Failure::new(Exit::Failed, format!("run `{run}` ended before it answered")))
+}

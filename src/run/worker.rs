@@ -1,0 +1,156 @@
+//! The worker: one process that executes one run, in a session of its own.
+//!
+//! It holds two locks as long as it lives: `alive` in the run's directory, which tells everybody that the run is not over, and
+//! the job's, which keeps a second run out. Both go with the process, however it ends.
+
+use std::path::Path;
+use std::time::Instant;
+
+use tokio::net::UnixStream;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::backup::Done;
+use super::control::{Asked, Control};
+use super::event::{Event, Order};
+use super::meter::{Meter, Mode};
+use super::recorder::{Ending, Recorder};
+use super::request::{Action, Request, RunDir, job_lock};
+use super::stage::Stage;
+use super::{backup, restore, verify};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::kernel::group::Group;
+use crate::kernel::lock::{Attempt, Lock};
+use crate::kernel::{fs, process};
+use crate::ledger::State;
+use crate::ledger::entry::{Times, Usage};
+
+/// Executes a run whose directory lies there; `starter` hears everything from the beginning. Returns the exit code; a failure
+/// is one before the run's records were begun.
+pub async fn work(state: &Path, run: &str, starter: Option<UnixStream>) -> Result<u8, Failure> {
+    let run_dir = RunDir::of(state, run);
+    let request = run_dir.request()?;
+    let Attempt::Held(_alive) = Lock::attempt(&run_dir.alive())? else {
+        return Err(Failure::new(Exit::Internal, format!("run `{run}` has a worker already")));
+    };
+    process::adopt_orphans()?;
+    let meter = Meter::start(Mode::Waiting, Instant::now());
+    let mut recorder = Recorder::start(&request, state, &run_dir, meter)?;
+    let (mut control, orders) = Control::start(&recorder, starter);
+    obey_signals(&control)?;
+    let _job_lock = match admit(state, &request)? {
+        Admission::Granted(lock) => lock,
+        Admission::Refused(why) => {
+            let code = refuse(recorder, &request, &why).await;
+            control.farewell().await;
+            // Nothing of a run that never was is worth keeping but its entry in the ledger.
+            fs::remove_tree(run_dir.path())?;
+            return Ok(code);
+        }
+    };
+    let group = Group::create(&format!("govern-{run}"));
+    if let Group::Cgroup(group) = &group {
+        fs::create_file(&run_dir.cgroup(), group.path().as_os_str().as_encoded_bytes())?;
+    }
+    recorder.run_started(request.asked_at, group.level(), &group.explain(), None).await;
+    control.listen(&recorder, &run_dir);
+    let mut stage = Stage::new(recorder, run, group, request.policy.supervision.clone(), orders);
+    let done = perform(&mut stage, &request, state).await;
+    let code = conclude(stage, &request, done).await;
+    control.farewell().await;
+    Ok(code)
+}
+
+enum Admission {
+    Granted(Option<Lock>),
+    Refused(String),
+}
+
+/// One run of a job at a time.
+fn admit(state: &Path, request: &Request) -> Result<Admission, Failure> {
+    if !request.exclusive {
+        return Ok(Admission::Granted(None));
+    }
+    let path = job_lock(state, request.policy.job.as_str());
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory, 0o700)?;
+    }
+    match Lock::attempt(&path)? {
+        Attempt::Held(mut lock) => {
+            lock.note(&format!("run {}, pid {}", request.run, process::own_pid()))?;
+            Ok(Admission::Granted(Some(lock)))
+        }
+        Attempt::Busy(holder) => Ok(Admission::Refused(format!("job `{}` is busy: {holder} is under way", request.policy.job))),
+    }
+}
+
+async fn refuse(mut recorder: Recorder, request: &Request, why: &str) -> u8 {
+    recorder.run_started(request.asked_at, "none", "", Some(why)).await;
+    let code = Exit::NotNow.code();
+    let failure = Failure::new(Exit::NotNow, why).hint("wait for it, or `govern cancel` it");
+    recorder.tell(&Event::Ended {
+        state: State::Skipped,
+        failure: Some(failure),
+        code,
+        times: Times::default(),
+        usage: Usage::default(),
+        artifact: None,
+    });
+    code
+}
+
+async fn perform(stage: &mut Stage, request: &Request, state: &Path) -> Result<Done, Failure> {
+    stage
+        .phase("wait", None, async |stage, _| {
+            stage.recorder.meter().switch(Mode::Active, Instant::now());
+            Ok((Ending::ok(), ()))
+        })
+        .await?;
+    match &request.action {
+        Action::Backup | Action::Exec => backup::run(stage, request, state).await,
+        Action::Verify { run } => verify::run(stage, request, run.as_deref()).await,
+        Action::Restore { run, wish } => restore::run(stage, request, run.as_deref(), wish).await,
+    }
+}
+
+async fn conclude(stage: Stage, request: &Request, done: Result<Done, Failure>) -> u8 {
+    let stopped = stage.stopped();
+    let (recorder, cleared) = stage.close().await;
+    if let Err(error) = cleared {
+        recorder.note(&Failure::from(error).one_line()).await;
+    }
+    let (state, failure, code, artifact) = match done {
+        Ok(done) => {
+            let artifact = done.artifact.map(|path| path.display().to_string());
+            match (done.warning, request.action == Action::Exec) {
+                (_, true) => (State::Ok, None, done.code.unwrap_or(0), None),
+                (None, false) => (State::Ok, None, Exit::Ok.code(), artifact),
+                (Some(why), false) => (State::Warning, Some(Failure::new(Exit::Warning, why)), Exit::Warning.code(), artifact),
+            }
+        }
+        Err(failure) => {
+            let state = if stopped == Some(super::stage::Stop::Cancelled) { State::Cancelled } else { State::Failed };
+            (state, Some(failure.clone()), failure.code, None)
+        }
+    };
+    if let Err(trouble) = recorder.run_ended(state, failure, code, artifact).await {
+        tracing::error!("the end of run {} could not be recorded: {trouble}", request.run);
+    }
+    code
+}
+
+/// TERM and INT cancel, as somebody at the keyboard would.
+fn obey_signals(control: &Control) -> Result<(), Failure> {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signals = signal(kind).map_err(|e| Failure::new(Exit::Internal, "cannot watch for signals").because(&e))?;
+        let orders: mpsc::Sender<Asked> = control.orders();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                let (answer, _) = oneshot::channel();
+                orders.send(Asked { order: Order::Cancel, answer }).await.ok();
+            }
+        });
+    }
+    Ok(())
+}
