@@ -15,7 +15,9 @@ pub struct JobName(String);
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("job name `{name}` is not allowed: names are 1 to {MAX_LEN} characters from a-z, 0-9 and `-`, and start with a letter or digit")]
+#[error(
+    "job name `{name}` is not allowed: names are 1 to {MAX_LEN} characters from a-z, 0-9 and `-`, and start with a letter or digit"
+)]
 pub struct BadJobName {
     name: String,
 }
