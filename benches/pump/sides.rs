@@ -1,5 +1,6 @@
 //! The two sides of the comparison.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -8,14 +9,51 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use govern::config::policy::Compression;
+use govern::kernel::block::Block;
 use govern::kernel::durable::sync_file;
+use govern::kernel::inherited::Standard;
+use govern::kernel::writer::{Method, StreamWriter};
 use govern::run::pump::protocol::{CONTROL_FD, Direction, PumpSpec, Word};
 
 use crate::watch::Watch;
 
 pub enum Side {
-    Pump { corpus: PathBuf, spec: PumpSpec, out: PathBuf },
-    Shell { line: String },
+    Pump {
+        corpus: PathBuf,
+        spec: PumpSpec,
+        out: PathBuf,
+    },
+    Shell {
+        line: String,
+    },
+    /// The pump's writer alone, held to windows through the page cache: what is left where O_DIRECT is refused.
+    Window {
+        corpus: PathBuf,
+        out: PathBuf,
+    },
+}
+
+/// First argument of a copy of this program that is [`Side::Window`].
+pub const WINDOW: &str = "--write-windows";
+
+/// Writes standard input to `out` in windows.
+pub fn write_windows(out: &Path) {
+    let mut writer = StreamWriter::create(out, Method::Window).unwrap();
+    let mut block = Block::new(Block::DISK);
+    loop {
+        block.reset(writer.wants());
+        while !block.is_full() {
+            match Standard::Input.read(block.room()).unwrap() {
+                0 => break,
+                got => block.advance(got),
+            }
+        }
+        if block.is_empty() {
+            break;
+        }
+        writer.write(block.data()).unwrap();
+    }
+    assert_eq!(writer.finish().unwrap(), Method::Window, "no windows on this file system");
 }
 
 impl Side {
@@ -47,6 +85,16 @@ impl Side {
                 }
                 assert!(command.status().expect("bash").success());
                 "shell".to_owned()
+            }
+            Side::Window { corpus, out } => {
+                let mut command = Command::new(std::env::current_exe().unwrap());
+                command.arg(WINDOW).arg(out).stdin(File::open(corpus).unwrap());
+                if let Some(watch) = watch {
+                    watch.confine(&mut command);
+                }
+                assert!(command.status().unwrap().success());
+                sync_file(out).unwrap();
+                Method::Window.to_string()
             }
             Side::Pump { corpus, spec, out } => {
                 let mut cat = Command::new("cat");
