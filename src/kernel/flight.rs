@@ -23,33 +23,46 @@ pub const MOST: usize = 4 << 20;
 /// All sizes are multiples of this: a multiple of every block size a disk has.
 pub const STEP: usize = 64 << 10;
 
-/// The weight of the newest observation in the average, as a divisor.
-const WEIGHT: u64 = 4;
+/// Bytes per second at which a request of [`LEAST`] takes [`REQUEST`]: what a new disk is believed to do.
+const FIRST: u64 = LEAST as u64 * 1000 / REQUEST.as_millis() as u64;
 
-/// The measured rate of one file's disk.
+/// What one file's disk is believed to sustain.
+///
+/// The belief at most doubles, and only after [`TIME`] of busy disk has borne it out: caches and burst credits make the first
+/// requests fast on disks that are slow. A single request that takes more than twice as long as believed lowers it at once.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Flight {
-    /// Average time a MiB takes, in ns; `None` before the first observation.
-    per_mib: Option<u64>,
+    /// Bytes per second; `None` while nothing is known.
+    rate: Option<u64>,
+    /// Bytes since the belief last changed.
+    bytes: u64,
+    /// The time they kept the disk busy.
+    busy: Duration,
 }
 
 impl Flight {
     /// Takes in that `bytes` took the disk `elapsed`.
     pub fn observe(&mut self, bytes: usize, elapsed: Duration) {
-        if bytes == 0 {
-            return;
+        let bytes = bytes as u64;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.busy = self.busy.saturating_add(elapsed);
+        let believed = self.rate.unwrap_or(FIRST);
+        let shown = per_second(bytes, elapsed);
+        // The fixed cost of a small last request says nothing about the rate.
+        if shown < believed / 2 && bytes >= LEAST as u64 / 2 {
+            self.believe(shown);
+        } else if self.busy >= TIME {
+            self.believe(per_second(self.bytes, self.busy).min(believed.saturating_mul(2)));
         }
-        let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX >> 24).min(u64::MAX >> 24);
-        let new = (nanos.saturating_mul(1 << 20) / bytes as u64).max(1);
-        self.per_mib = Some(match self.per_mib {
-            None => new,
-            Some(old) => (old - old / WEIGHT).saturating_add(new / WEIGHT).max(1),
-        });
     }
 
-    /// Bytes per second, `None` before the first observation.
+    fn believe(&mut self, rate: u64) {
+        *self = Flight { rate: Some(rate.max(1)), bytes: 0, busy: Duration::ZERO };
+    }
+
+    /// Bytes per second this disk is believed to sustain, `None` while nothing is known.
     pub fn rate(&self) -> Option<u64> {
-        self.per_mib.map(|nanos| 1_000_000_000_u64.saturating_mul(1 << 20) / nanos)
+        self.rate
     }
 
     /// Most bytes in flight at once.
@@ -71,25 +84,54 @@ impl Flight {
     }
 }
 
+/// `bytes` in `time` as bytes per second.
+fn per_second(bytes: u64, time: Duration) -> u64 {
+    let rate = u128::from(bytes) * 1_000_000_000 / time.as_nanos().max(1);
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
+    /// A disk of so many MiB/s carries blocks of the size asked for, until the time is up.
+    fn run(flight: &mut Flight, mib: u32, time: Duration) {
+        let mut busy = Duration::ZERO;
+        while busy < time {
+            let block = flight.block();
+            let took = Duration::from_secs(1) * (block as u32 / 1024) / 1024 / mib;
+            flight.observe(block, took);
+            busy += took;
+        }
+    }
+
     #[test]
     fn starts_small_and_follows_the_disk() {
         let mut flight = Flight::default();
-        assert_eq!((flight.bound(), flight.block()), (LEAST, LEAST));
-        for _ in 0..40 {
-            flight.observe(1 << 20, Duration::from_millis(25)); // 40 MiB/s
+        assert_eq!((flight.bound(), flight.block(), flight.rate()), (LEAST, LEAST, None));
+        run(&mut flight, 41, Duration::from_secs(1));
+        assert_eq!((flight.bound(), flight.block()), (2 << 20, 384 << 10));
+        run(&mut flight, 2000, Duration::from_secs(1));
+        assert_eq!((flight.bound(), flight.block()), (MOST, MOST));
+    }
+
+    #[test]
+    fn a_burst_is_not_believed() {
+        let mut flight = Flight::default();
+        for _ in 0..4 {
+            flight.observe(LEAST, Duration::from_micros(100));
         }
-        assert_eq!(flight.bound(), 2 << 20);
-        assert_eq!(flight.block(), 384 << 10);
-        for _ in 0..40 {
-            flight.observe(1 << 20, Duration::from_millis(250));
-        }
-        assert_eq!(flight.bound(), LEAST);
+        assert_eq!(flight.block(), LEAST);
+    }
+
+    #[test]
+    fn a_disk_that_slows_down_is_believed_at_once() {
+        let mut flight = Flight::default();
+        run(&mut flight, 2000, Duration::from_secs(1));
+        flight.observe(MOST, Duration::from_millis(400)); // 10 MiB/s
+        assert_eq!((flight.bound(), flight.block()), (512 << 10, LEAST));
     }
 
     proptest! {

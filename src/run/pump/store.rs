@@ -2,7 +2,8 @@
 //! writing.
 //!
 //! Invariants: the hash is that of the bytes of the file; a file whose last stage did not report success is not whole.
-//! Memory is that of the blocks ([`PIPE_BLOCKS`], [`DISK_BLOCKS`]) and of the compressor, which at level 3 takes some 4 MiB.
+//! Memory is that of the blocks ([`PIPE_BLOCKS`], [`DISK_BLOCKS`]) and of the compressor. Resident on a fast disk, as
+//! measured: 10 MiB without compression, 15 at level 3, 26 at 9, 100 at 19; some 7 less on a slow one.
 
 use std::path::Path;
 use std::sync::Arc;
