@@ -19,7 +19,7 @@ pub struct Block {
 
 impl Block {
     /// Capacity of a block that is written or read by direct I/O, in bytes.
-    pub const DISK: usize = flight::MOST;
+    pub const DISK: usize = flight::LARGEST;
 
     /// An empty block of `capacity` bytes.
     pub fn new(capacity: usize) -> Block {

@@ -17,8 +17,11 @@ pub const REQUEST: Duration = Duration::from_millis(10);
 /// Fewest bytes in flight: smaller requests cost throughput on every disk.
 pub const LEAST: usize = 256 << 10;
 
-/// Most bytes in flight, however fast the disk: more gained nothing measurable, and it is memory of the pump.
+/// Most bytes in flight, however fast the disk: the design's figure.
 pub const MOST: usize = 4 << 20;
+
+/// Largest request: half of [`MOST`], as two windows may be in flight at once. Twice as much gained nothing measurable.
+pub const LARGEST: usize = MOST / 2;
 
 /// All sizes are multiples of this: a multiple of every block size a disk has.
 pub const STEP: usize = 64 << 10;
@@ -72,7 +75,7 @@ impl Flight {
 
     /// What one request should carry.
     pub fn block(&self) -> usize {
-        self.worth(REQUEST)
+        self.worth(REQUEST).min(LARGEST)
     }
 
     /// The bytes this disk moves in `time`, within the limits.
@@ -114,7 +117,7 @@ mod tests {
         run(&mut flight, 41, Duration::from_secs(1));
         assert_eq!((flight.bound(), flight.block()), (2 << 20, 384 << 10));
         run(&mut flight, 2000, Duration::from_secs(1));
-        assert_eq!((flight.bound(), flight.block()), (MOST, MOST));
+        assert_eq!((flight.bound(), flight.block()), (MOST, LARGEST));
     }
 
     #[test]
@@ -130,7 +133,7 @@ mod tests {
     fn a_disk_that_slows_down_is_believed_at_once() {
         let mut flight = Flight::default();
         run(&mut flight, 2000, Duration::from_secs(1));
-        flight.observe(MOST, Duration::from_millis(400)); // 10 MiB/s
+        flight.observe(LARGEST, Duration::from_millis(200)); // 10 MiB/s
         assert_eq!((flight.bound(), flight.block()), (512 << 10, LEAST));
     }
 

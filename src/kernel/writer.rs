@@ -92,7 +92,7 @@ impl StreamWriter {
         Ok(StreamWriter { fd, path, method, offset: 0, flight, before: None, uncached: true, ragged: false })
     }
 
-    /// How many bytes the next [`write`](Self::write) should carry: at most [`super::flight::MOST`], a multiple of [`ALIGN`].
+    /// How many bytes the next [`write`](Self::write) should carry: at most [`super::flight::LARGEST`], a multiple of [`ALIGN`].
     pub fn wants(&self) -> usize {
         match self.method {
             Method::Direct => self.flight.block(),

@@ -43,6 +43,44 @@ pub fn belt(count: usize, capacity: usize) -> (Sink, Source) {
     (Sink { full, empty }, Source { full: filled, empty: emptied })
 }
 
+/// A place on a belt where blocks are looked at on their way.
+#[derive(Debug)]
+pub struct Middle {
+    full: Receiver<Option<Block>>,
+    onward: SyncSender<Option<Block>>,
+}
+
+/// Puts a place in front of `source`; the belt keeps its blocks.
+pub fn through(source: Source) -> (Middle, Source) {
+    // Room for more than any belt has: what bounds it is the number of blocks.
+    let (onward, full) = sync_channel(8);
+    (Middle { full: source.full, onward }, Source { full, empty: source.empty })
+}
+
+impl Middle {
+    /// Shows every block to `look` and sends it on. True at the end of the stream, which is for [`end`](Self::end) to say.
+    pub fn watch(&self, mut look: impl FnMut(&[u8])) -> bool {
+        loop {
+            match self.full.recv() {
+                Ok(Some(block)) => {
+                    look(block.data());
+                    if self.onward.send(Some(block)).is_err() {
+                        return false;
+                    }
+                }
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Says that the stream is complete.
+    pub fn end(self) {
+        // Nobody there to hear it: then it has failed and said so.
+        drop(self.onward.send(None));
+    }
+}
+
 impl Sink {
     /// Waits for an empty block, to be filled up to `limit` bytes. `None`: the stage behind is gone, and has said why.
     pub fn blank(&self, limit: usize) -> Option<Block> {
@@ -98,6 +136,32 @@ mod tests {
         assert!(sink.blank(10).is_some());
         sink.end();
         assert!(matches!(source.next(), Next::End));
+    }
+
+    #[test]
+    fn a_place_in_the_middle_sees_all_and_keeps_nothing() {
+        let (sink, source) = belt(2, 10);
+        let (middle, source) = through(source);
+        for byte in [1, 2] {
+            let mut block = sink.blank(1).unwrap();
+            block.room()[0] = byte;
+            block.advance(1);
+            assert!(sink.pass(block));
+        }
+        let again = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            assert!(middle.watch(|data| seen.extend_from_slice(data)));
+            middle.end();
+            seen
+        });
+        for _ in 0..2 {
+            let Next::Full(block) = source.next() else { panic!("no block") };
+            source.give_back(block);
+        }
+        assert!(sink.blank(1).is_some());
+        sink.end();
+        assert!(matches!(source.next(), Next::End));
+        assert_eq!(again.join().unwrap(), [1, 2]);
     }
 
     #[test]
