@@ -9,6 +9,7 @@ use super::manifest::{self, Manifest};
 use crate::config::name::JobName;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::kernel::durable::sync_dir;
 use crate::kernel::fs;
 
 const PARTIAL: &str = ".partial";
@@ -56,7 +57,7 @@ impl Store {
         let target = self.root.parent().unwrap_or(Path::new("/"));
         if !fs::is_dir(&self.root) {
             fs::create_dir(&self.root, 0o700).map_err(|e| unwritable(target, &e))?;
-            fs::sync(target)?;
+            sync_dir(target)?;
         }
         Ok(())
     }
@@ -81,7 +82,7 @@ impl Store {
     /// Gives a run's artifact its name. Everything in it must be durable already.
     pub fn publish(&self, run: &str) -> Result<PathBuf, Failure> {
         let path = self.published(run);
-        fs::sync(&self.partial(run))?;
+        sync_dir(&self.partial(run))?;
         fs::rename_durable(&self.partial(run), &path)?;
         Ok(path)
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 
+use super::durable::sync_dir;
 use super::{Error, Result};
 
 /// The whole of a text file.
@@ -94,13 +95,8 @@ pub fn open_append(path: &Path) -> Result<File> {
 pub fn rename_durable(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|e| Error::path("rename", from, e))?;
     let parent = |path: &Path| path.parent().unwrap_or(Path::new("/")).to_path_buf();
-    sync(&parent(to))?;
-    if parent(from) != parent(to) { sync(&parent(from)) } else { Ok(()) }
-}
-
-/// Makes a file's content, or a directory's entries, durable.
-pub fn sync(path: &Path) -> Result<()> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(|e| Error::path("sync", path, e))
+    sync_dir(&parent(to))?;
+    if parent(from) != parent(to) { sync_dir(&parent(from)) } else { Ok(()) }
 }
 
 /// Removes a file or a whole tree; nothing there is no error. Symbolic links are removed, not followed.

@@ -4,17 +4,24 @@
 //! that); every error says what was tried on which path; a parser takes text and is tested without a machine.
 
 pub mod account;
+pub mod aligned;
+mod cached;
 pub mod cgroup;
 pub mod clock;
+pub mod durable;
 pub mod error;
+pub mod flight;
 pub mod fs;
 pub mod group;
+pub mod inherited;
 pub mod lock;
 pub mod mounts;
 pub mod pipe;
 pub mod process;
 pub mod procfs;
+pub mod reader;
 pub mod socket;
 pub mod terminal;
+pub mod writer;
 
 pub use error::{Error, Result};

@@ -3,7 +3,6 @@
 //! Everything between fork and exec is a plain system call on values prepared before: nothing allocates there.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -350,26 +349,6 @@ pub fn own_pid() -> Pid {
 /// The name of this machine.
 pub fn host_name() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
-}
-
-/// Takes over an inherited descriptor by its number; `None` where it is not open.
-pub fn inherited(number: RawFd) -> Option<OwnedFd> {
-    // SAFETY: fcntl on any number is defined; what is not open answers EBADF.
-    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
-        return None;
-    }
-    // SAFETY: it is open, and each role of the program takes its descriptor over once, at its start.
-    Some(unsafe { OwnedFd::from_raw_fd(number) })
-}
-
-/// A copy of an own standard stream, for handing it on.
-pub fn own_stream(stream: impl AsFd) -> Result<OwnedFd> {
-    stream.as_fd().try_clone_to_owned().map_err(|e| Error::about("copy", "a standard stream", e))
-}
-
-/// /dev/null, opened to be read.
-pub fn null() -> Result<OwnedFd> {
-    File::open("/dev/null").map(OwnedFd::from).map_err(|e| Error::about("open", "/dev/null", e))
 }
 
 /// The longest one may wait for a process that was killed: it can sit in an uninterruptible call of a slow disk.

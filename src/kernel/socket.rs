@@ -19,9 +19,8 @@ pub fn pair() -> Result<(UnixStream, OwnedFd)> {
 }
 
 /// An inherited stream socket, watched by the runtime.
-pub fn adopt(fd: OwnedFd) -> Result<UnixStream> {
+pub fn adopt(stream: StdStream) -> Result<UnixStream> {
     let failed = |e| Error::about("watch", "an inherited socket", e);
-    let stream = StdStream::from(fd);
     stream.set_nonblocking(true).map_err(failed)?;
     UnixStream::from_std(stream).map_err(failed)
 }
