@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn bytes_keep_three_digits() {
-        let cases = [(0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (12_345_678, "11.8 MiB"), (u64::MAX, "16.0 EiB")];
+        let cases =
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (12_345_678, "11.8 MiB"), (u64::MAX, "16.0 EiB")];
         for (count, text) in cases {
             assert_eq!(bytes(count), text);
         }
@@ -55,8 +56,13 @@ mod tests {
     #[test]
     fn durations_fit_their_size() {
         let s = 1_000_000;
-        let cases =
-            [(120_000, "0.120 s"), (12 * s, "12.0 s"), (252 * s, "4 min 12 s"), (7_500 * s, "2 h 05 min"), (273_600 * s, "3 d 04 h")];
+        let cases = [
+            (120_000, "0.120 s"),
+            (12 * s, "12.0 s"),
+            (252 * s, "4 min 12 s"),
+            (7_500 * s, "2 h 05 min"),
+            (273_600 * s, "3 d 04 h"),
+        ];
         for (us, text) in cases {
             assert_eq!(duration(us), text);
         }

@@ -1,10 +1,17 @@
-//! The `govern` program.
+//! The `govern` program: parse, set up logging, exit code.
 
 use std::process::ExitCode;
 
+use clap::Parser;
+
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("pump") => ExitCode::from(govern::run::pump::main()),
-        _ => ExitCode::from(64),
+    let args = govern::cli::Args::parse();
+    govern::logging::start(&args.command);
+    match govern::cli::main(args) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            govern::cli::show(&failure);
+            ExitCode::from(failure.code)
+        }
     }
 }

@@ -145,8 +145,10 @@ impl Store {
 }
 
 fn unwritable(directory: &Path, error: &crate::kernel::Error) -> Failure {
-    let failure = Failure::from(crate::kernel::Error::path("write into", directory, std::io::Error::from(error.source.kind())));
-    Failure { causes: vec![], ..failure }
-        .because(&error.source)
-        .hint(format!("the target must be writable for `{}`", crate::kernel::account::name_of(crate::kernel::account::own_uid())))
+    let failure =
+        Failure::from(crate::kernel::Error::path("write into", directory, std::io::Error::from(error.source.kind())));
+    Failure { causes: vec![], ..failure }.because(&error.source).hint(format!(
+        "the target must be writable for `{}`",
+        crate::kernel::account::name_of(crate::kernel::account::own_uid())
+    ))
 }

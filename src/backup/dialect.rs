@@ -114,7 +114,9 @@ impl Dialect {
         let warned = || match (heard.warnings.first(), heard.warning_count) {
             (None, _) => Verdict { state: State::Ok, message: None },
             (Some(one), 1) => Verdict { state: State::Warning, message: Some(one.clone()) },
-            (Some(first), n) => Verdict { state: State::Warning, message: Some(format!("{first}, and {} more", n - 1)) },
+            (Some(first), n) => {
+                Verdict { state: State::Warning, message: Some(format!("{first}, and {} more", n - 1)) }
+            }
         };
         let failed = |reason: &Option<String>| {
             let message = match reason {
@@ -155,7 +157,8 @@ fn tar_create(line: &str) -> Said {
         ": Unknown file type; file ignored",
         ": file is on a different filesystem; not dumped",
     ];
-    let changed = [": file changed as we read it", ": File removed before we read it", ": file removed before we read it"];
+    let changed =
+        [": file changed as we read it", ": File removed before we read it", ": file removed before we read it"];
     if let Some(ending) = left_out.iter().find(|e| message.ends_with(*e)) {
         let name = message.trim_end_matches(ending);
         return Said::LeftOut(format!("{name} ({})", ending.trim_start_matches(": ")));
@@ -175,7 +178,9 @@ fn tar_read(line: &str) -> Said {
         Some("Exiting with failure status due to previous errors" | "Error is not recoverable: exiting now") | None => {
             Said::Nothing
         }
-        Some(message) if message.ends_with("s in the future") || message.starts_with("Removing leading ") => Said::Nothing,
+        Some(message) if message.ends_with("s in the future") || message.starts_with("Removing leading ") => {
+            Said::Nothing
+        }
         Some(message) => Said::Error(message.to_owned()),
     }
 }
@@ -244,7 +249,8 @@ mod tests {
 
     #[test]
     fn a_file_that_changed_is_a_warning() {
-        let lines = ["tar: etc/x: file changed as we read it", "tar: etc/y: File shrank by 9 bytes; padding with zeros"];
+        let lines =
+            ["tar: etc/x: file changed as we read it", "tar: etc/y: File shrank by 9 bytes; padding with zeros"];
         let (verdict, _) = after(&Dialect::TarCreate, &lines, 1);
         assert_eq!(verdict.state, State::Warning);
         assert_eq!(verdict.message.as_deref(), Some("etc/x: file changed as we read it, and 1 more"));

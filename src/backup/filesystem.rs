@@ -23,7 +23,11 @@ pub fn prepare(policy: &Filesystem, target: &Path) -> Result<Prepared, Failure> 
         if contains(&real, &target) && !excluded(&policy.exclude, &target) {
             return Err(Failure::new(
                 Exit::Unavailable,
-                format!("target `{}` is inside source `{}`: the backup would read itself", target.display(), source.display()),
+                format!(
+                    "target `{}` is inside source `{}`: the backup would read itself",
+                    target.display(),
+                    source.display()
+                ),
             )
             .hint(format!("move the target, or add `{}` to `exclude`", target.display())));
         }
@@ -70,7 +74,8 @@ pub fn list_tool() -> Tool {
 
 /// The tar that unpacks an archive from a pipe below a directory.
 pub fn extract_tool(to: &Path) -> Tool {
-    let mut argv: Vec<OsString> = ["tar", "--extract", "--file=-", "--preserve-permissions", "--numeric-owner"].map(Into::into).into();
+    let mut argv: Vec<OsString> =
+        ["tar", "--extract", "--file=-", "--preserve-permissions", "--numeric-owner"].map(Into::into).into();
     argv.extend(["--acls", "--xattrs", "--xattrs-include=*"].map(Into::into));
     argv.push(joined("--directory=", to.as_os_str()));
     Tool::reading(Dialect::TarRead, argv)

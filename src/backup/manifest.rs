@@ -133,7 +133,10 @@ impl Manifest {
         let manifest: Manifest = serde_json::from_str(&text).map_err(|e| unreadable(&e))?;
         // Names come from a file: none of them may lead out of the directory.
         match manifest.files.iter().find(|f| f.name.contains('/') || f.name == ".." || f.name.is_empty()) {
-            Some(file) => Err(Failure::new(Exit::Failed, format!("`{}` names `{}`, which is no plain file name", path.display(), file.name))),
+            Some(file) => Err(Failure::new(
+                Exit::Failed,
+                format!("`{}` names `{}`, which is no plain file name", path.display(), file.name),
+            )),
             None => Ok(manifest),
         }
     }

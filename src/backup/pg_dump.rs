@@ -47,7 +47,9 @@ pub async fn prepare(
     let server = client.query("postgres", "SHOW server_version", ask).await;
     let server = match server {
         // A server may be without the database `postgres`; a listed one will do as well.
-        Err(e) if e.one_line().contains("does not exist") => client.query(client.first_database(), "SHOW server_version", ask).await?,
+        Err(e) if e.one_line().contains("does not exist") => {
+            client.query(client.first_database(), "SHOW server_version", ask).await?
+        }
         other => other?,
     };
     compare_versions(&server, versions.get("pg_dump").map_or("", String::as_str))?;
@@ -70,7 +72,10 @@ pub async fn prepare(
 /// A dump may only be made by a pg_dump that is not older than the server.
 fn compare_versions(server: &str, client: &str) -> Result<(), Failure> {
     let (Some(server_major), Some(client_major)) = (major(server), major(client)) else {
-        return Err(Failure::new(Exit::Unavailable, format!("cannot compare versions `{}` and `{}`", server.trim(), client.trim())));
+        return Err(Failure::new(
+            Exit::Unavailable,
+            format!("cannot compare versions `{}` and `{}`", server.trim(), client.trim()),
+        ));
     };
     if client_major < server_major {
         return Err(Failure::new(
@@ -103,7 +108,9 @@ fn choose(wanted: &Databases, present: Vec<Database>) -> Result<Vec<Database>, F
                     });
                     let failure = Failure::new(Exit::Unavailable, format!("database `{name}` does not exist"));
                     match nearest {
-                        Some(near) if strsim::jaro_winkler(near, name) > 0.8 => failure.hint(format!("did you mean `{near}`?")),
+                        Some(near) if strsim::jaro_winkler(near, name) > 0.8 => {
+                            failure.hint(format!("did you mean `{near}`?"))
+                        }
                         _ => failure.hint(format!("the server has: {}", known.join(", "))),
                     }
                 })
@@ -112,8 +119,9 @@ fn choose(wanted: &Databases, present: Vec<Database>) -> Result<Vec<Database>, F
         Databases::All { except } => {
             let mut globs = GlobSetBuilder::new();
             for pattern in except {
-                let glob = Glob::new(pattern)
-                    .map_err(|e| Failure::new(Exit::Config, format!("pattern `{pattern}` in `except` is not valid")).because(&e))?;
+                let glob = Glob::new(pattern).map_err(|e| {
+                    Failure::new(Exit::Config, format!("pattern `{pattern}` in `except` is not valid")).because(&e)
+                })?;
                 globs.add(glob);
             }
             let globs = globs.build().map_err(|e| Failure::new(Exit::Config, "`except` is too large").because(&e))?;
@@ -136,7 +144,13 @@ pub fn program(policy: &PgDump, name: &str) -> OsString {
 }
 
 /// A tool that talks to the server of a policy. libpq reads what is missing from its own files; passwords come from there only.
-pub fn tool(policy: &PgDump, run: &str, dialect: Dialect, name: &str, arguments: impl IntoIterator<Item = OsString>) -> Tool {
+pub fn tool(
+    policy: &PgDump,
+    run: &str,
+    dialect: Dialect,
+    name: &str,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Tool {
     let argv = std::iter::once(program(policy, name)).chain(arguments);
     let tool = Tool::reading(dialect, argv).env("PGAPPNAME", format!("govern/{run}")).env("PGCONNECT_TIMEOUT", "15");
     match &policy.connection.passfile {
@@ -223,7 +237,8 @@ pub fn refusal(what: &str, output: &Output) -> Failure {
     } else if all.contains("permission denied") {
         failure(Exit::NoPermission).hint("the role needs `pg_read_all_data`")
     } else if all.contains("role") && all.contains("does not exist") {
-        failure(Exit::NoPermission).hint("set `user` in `[pg_dump.connection]`, or `user` of the job for peer authentication")
+        failure(Exit::NoPermission)
+            .hint("set `user` in `[pg_dump.connection]`, or `user` of the job for peer authentication")
     } else if all.contains("connection to server") || all.contains("could not translate host name") {
         failure(Exit::Unavailable).hint("is the server running, and are `host` and `port` right?")
     } else {
@@ -244,7 +259,11 @@ impl Client<'_> {
         }
     }
 
-    async fn version(&self, name: &str, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<String, Failure> {
+    async fn version(
+        &self,
+        name: &str,
+        ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>,
+    ) -> Result<String, Failure> {
         let tool = tool(self.policy, self.run, Dialect::Plain, name, ["--version".into()]);
         let path = PathBuf::from(tool.argv.first().cloned().unwrap_or_default());
         let answer = ask(tool).await.map_err(|e| {
@@ -254,7 +273,8 @@ impl Client<'_> {
         })?;
         match answer.stdout.lines().next() {
             Some(line) if answer.success => Ok(line.trim().to_owned()),
-            _ => Err(Failure::new(Exit::Unavailable, format!("`{} --version` failed", path.display())).caused_by(answer.stderr.trim())),
+            _ => Err(Failure::new(Exit::Unavailable, format!("`{} --version` failed", path.display()))
+                .caused_by(answer.stderr.trim())),
         }
     }
 
@@ -268,7 +288,10 @@ impl Client<'_> {
         if output.success { Ok(output.stdout) } else { Err(refusal("the PostgreSQL server refuses", &output)) }
     }
 
-    async fn databases(&self, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<Vec<Database>, Failure> {
+    async fn databases(
+        &self,
+        ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>,
+    ) -> Result<Vec<Database>, Failure> {
         let statement = "SELECT datname, pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database
              WHERE datallowconn AND NOT datistemplate ORDER BY datname";
         let from = match &self.policy.databases {
@@ -277,7 +300,9 @@ impl Client<'_> {
             Databases::Listed(_) => "postgres",
         };
         let text = match self.query(from, statement, ask).await {
-            Err(e) if e.one_line().contains("does not exist") => self.query(self.first_database(), statement, ask).await?,
+            Err(e) if e.one_line().contains("does not exist") => {
+                self.query(self.first_database(), statement, ask).await?
+            }
             other => other?,
         };
         Ok(text.lines().filter_map(parse_database).collect())
@@ -287,12 +312,19 @@ impl Client<'_> {
         let statement = "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')";
         match self.query(self.first_database(), statement, ask).await?.trim() {
             "t" => Ok(()),
-            _ => Err(Failure::new(Exit::NoPermission, "the role may not read passwords of roles, which `globals = \"full\"` needs")
-                .hint("connect as a superuser, or set `globals = \"no-passwords\"`")),
+            _ => Err(Failure::new(
+                Exit::NoPermission,
+                "the role may not read passwords of roles, which `globals = \"full\"` needs",
+            )
+            .hint("connect as a superuser, or set `globals = \"no-passwords\"`")),
         }
     }
 
-    async fn may_read_tables(&self, database: &str, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<(), Failure> {
+    async fn may_read_tables(
+        &self,
+        database: &str,
+        ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>,
+    ) -> Result<(), Failure> {
         // Tables, materialized views, sequences and foreign data of users, not of extensions that keep their rows to themselves.
         let statement = "SELECT count(*) OVER (), format('%I.%I', n.nspname, c.relname)
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -360,7 +392,12 @@ pub fn list_tool(policy: &PgDump, run: &str) -> Tool {
 
 fn parse_database(line: &str) -> Option<Database> {
     let mut columns = line.split(SEPARATOR).map(str::to_owned);
-    Some(Database { name: columns.next()?, encoding: columns.next()?, collate: columns.next()?, ctype: columns.next()? })
+    Some(Database {
+        name: columns.next()?,
+        encoding: columns.next()?,
+        collate: columns.next()?,
+        ctype: columns.next()?,
+    })
 }
 
 #[cfg(test)]
@@ -395,7 +432,8 @@ mod tests {
     fn listed_databases_keep_their_order_and_an_unknown_one_is_named() {
         let present = || vec![database("forum"), database("wiki")];
         let listed = |names: &[&str]| Databases::Listed(names.iter().map(|n| (*n).to_owned()).collect());
-        let names: Vec<String> = choose(&listed(&["wiki", "forum"]), present()).unwrap().into_iter().map(|d| d.name).collect();
+        let names: Vec<String> =
+            choose(&listed(&["wiki", "forum"]), present()).unwrap().into_iter().map(|d| d.name).collect();
         assert_eq!(names, ["wiki", "forum"]);
         let error = choose(&listed(&["forun"]), present()).unwrap_err();
         assert_eq!(error.to_string(), "database `forun` does not exist\nhint: did you mean `forum`?");
@@ -407,7 +445,9 @@ mod tests {
     #[test]
     fn refusals_say_what_to_do() {
         let said = |stderr: &str| refusal("no", &Output { stderr: stderr.into(), ..Output::default() });
-        let stopped = said("psql: error: connection to server on socket \"/x/.s.PGSQL.1\" failed: No such file or directory\n\tIs it?");
+        let stopped = said(
+            "psql: error: connection to server on socket \"/x/.s.PGSQL.1\" failed: No such file or directory\n\tIs it?",
+        );
         assert_eq!(stopped.code, 69);
         assert!(stopped.causes[0].starts_with("connection to server on socket"), "{stopped}");
         assert_eq!(said("psql: error: … FATAL:  password authentication failed for user \"u\"").code, 77);

@@ -49,21 +49,24 @@ async fn tar_version(ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>)
 /// libpq silently ignores a passfile that others can read, and then asks for a password nobody can type.
 fn check_passfile(path: Option<&std::path::Path>, user: Option<&str>) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
-    let refuse = |why: &str| {
-        Failure::new(Exit::NoPermission, format!("passfile `{}` {why}", path.display()))
-    };
-    let (mode, owner) = fs::mode_and_owner(path)
-        .map_err(|e| refuse("cannot be read").because(&e.source).hint("correct `passfile` in `[pg_dump.connection]`"))?;
+    let refuse = |why: &str| Failure::new(Exit::NoPermission, format!("passfile `{}` {why}", path.display()));
+    let (mode, owner) = fs::mode_and_owner(path).map_err(|e| {
+        refuse("cannot be read").because(&e.source).hint("correct `passfile` in `[pg_dump.connection]`")
+    })?;
     if mode & 0o077 != 0 {
-        return Err(refuse("can be read by others, so PostgreSQL's tools ignore it").hint(format!("chmod 600 {}", path.display())));
+        return Err(refuse("can be read by others, so PostgreSQL's tools ignore it")
+            .hint(format!("chmod 600 {}", path.display())));
     }
     let reader = match user {
         Some(name) => account::Account::find(name)?.map_or(owner, |a| a.uid),
         None => account::own_uid(),
     };
     if reader != owner && reader != 0 {
-        return Err(refuse("belongs to another account than the one the dump runs as")
-            .hint(format!("chown {} {}", account::name_of(reader), path.display())));
+        return Err(refuse("belongs to another account than the one the dump runs as").hint(format!(
+            "chown {} {}",
+            account::name_of(reader),
+            path.display()
+        )));
     }
     Ok(())
 }
@@ -81,7 +84,12 @@ pub fn check_space(policy: &ArtifactPolicy) -> Result<(), Failure> {
     }
     Err(Failure::new(
         Exit::Unavailable,
-        format!("target `{}` has {} MiB free, `min_free` asks for {} MiB", policy.target.display(), space.free >> 20, needed >> 20),
+        format!(
+            "target `{}` has {} MiB free, `min_free` asks for {} MiB",
+            policy.target.display(),
+            space.free >> 20,
+            needed >> 20
+        ),
     )
     .hint("make room, or let `[retention]` keep fewer artifacts"))
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::dialect::Dialect;
+use super::filesystem;
 use super::manifest::{File, Manifest};
 use super::pg_dump::{conninfo, identifier, literal, psql, refusal, tool};
 use super::tool::{Output, Tool};
-use super::filesystem;
 use crate::config::policy::PgDump;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -58,8 +58,11 @@ fn choose<'a>(manifest: &'a Manifest, wish: &Wish) -> Result<Vec<&'a File>, Fail
         None => main,
     };
     if chosen.is_empty() {
-        return Err(Failure::new(Exit::Usage, format!("nothing in the artifact is called `{}`", wish.only.as_deref().unwrap_or("")))
-            .hint(format!("it holds {}", labels())));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("nothing in the artifact is called `{}`", wish.only.as_deref().unwrap_or("")),
+        )
+        .hint(format!("it holds {}", labels())));
     }
     if manifest.pg_dump.is_some() && chosen.len() > 1 {
         return Err(Failure::new(Exit::Usage, "the artifact holds several databases, and they cannot all go into one")
@@ -67,7 +70,9 @@ fn choose<'a>(manifest: &'a Manifest, wish: &Wish) -> Result<Vec<&'a File>, Fail
     }
     let globals = manifest.files.iter().filter(|f| f.phase == "globals" && wish.globals);
     if wish.globals && globals.clone().next().is_none() {
-        return Err(Failure::new(Exit::Usage, "the artifact holds no roles and tablespaces").hint("leave out `--globals`"));
+        return Err(
+            Failure::new(Exit::Usage, "the artifact holds no roles and tablespaces").hint("leave out `--globals`")
+        );
     }
     Ok(globals.chain(chosen).collect())
 }
@@ -151,7 +156,10 @@ fn destination(policy: &PgDump, to: &str) -> Result<(PgDump, String), Failure> {
     if !to.contains("://") {
         return Ok((policy.clone(), to.to_owned()));
     }
-    let bad = |why: &str| Failure::new(Exit::Usage, format!("the URI given to `--to` {why}")).hint("write `postgresql://USER@HOST:PORT/DATABASE`");
+    let bad = |why: &str| {
+        Failure::new(Exit::Usage, format!("the URI given to `--to` {why}"))
+            .hint("write `postgresql://USER@HOST:PORT/DATABASE`")
+    };
     let after_scheme = to.split_once("://").map_or("", |(_, rest)| rest);
     let (authority, path) = after_scheme.split_once('/').ok_or_else(|| bad("names no database"))?;
     if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || to.contains("password=") {

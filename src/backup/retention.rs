@@ -132,7 +132,11 @@ mod tests {
             days.sort();
             days.dedup_by_key(|d| d.0);
             days.iter()
-                .map(|(d, good)| Candidate { run: d.to_string(), at: Stamp { us: MONDAY - d * DAY, offset: 0 }, good: *good })
+                .map(|(d, good)| Candidate {
+                    run: d.to_string(),
+                    at: Stamp { us: MONDAY - d * DAY, offset: 0 },
+                    good: *good,
+                })
                 .collect()
         })
     }

@@ -28,7 +28,13 @@ impl Tool {
     pub fn reading(dialect: Dialect, argv: impl IntoIterator<Item = impl Into<OsString>>) -> Tool {
         // C.UTF-8 has the untranslated messages of C and leaves names that are no ASCII readable; where it is missing, C applies.
         let env = vec![("LC_ALL".into(), Some("C.UTF-8".into())), ("LANGUAGE".into(), None)];
-        Tool { argv: argv.into_iter().map(Into::into).collect(), env, directory: "/".into(), dialect, own_rights: false }
+        Tool {
+            argv: argv.into_iter().map(Into::into).collect(),
+            env,
+            directory: "/".into(),
+            dialect,
+            own_rights: false,
+        }
     }
 
     /// A hidden command of govern itself, as part of the payload.
@@ -52,7 +58,11 @@ impl Tool {
 /// Quotes a word for a shell where it needs it.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// What a short program said.

@@ -81,7 +81,9 @@ pub fn find_place() -> Place {
 /// systemd marks the root of a delegated subtree with one of these attributes (CGROUP_DELEGATION, "xattrs").
 fn is_delegated(directory: &Path) -> bool {
     ["trusted.delegate", "user.delegate"].iter().any(|name| {
-        let (Ok(path), Ok(name)) = (c_string(directory.as_os_str()), std::ffi::CString::new(*name)) else { return false };
+        let (Ok(path), Ok(name)) = (c_string(directory.as_os_str()), std::ffi::CString::new(*name)) else {
+            return false;
+        };
         let mut value = [0_u8; 8];
         // SAFETY: both strings end with a NUL and the buffer is as long as stated.
         let length = unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
@@ -191,7 +193,9 @@ impl Cgroup {
         while let Some(directory) = found.get(next).cloned() {
             match fs::read_dir(&directory) {
                 Ok(entries) => {
-                    found.extend(entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()));
+                    found.extend(
+                        entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()),
+                    );
                 }
                 Err(e) if gone(&e) => {}
                 Err(e) => return Err(Error::path("list", &directory, e)),
@@ -205,7 +209,8 @@ impl Cgroup {
     fn write(&self, name: &str, value: &str) -> Result<()> {
         let path = self.path.join(name);
         let mut file: File = OpenOptions::new().write(true).open(&path).map_err(|e| Error::path("open", &path, e))?;
-        file.write_all(value.as_bytes()).map_err(|e| Error::about("write", format!("{value}` to `{}", path.display()), e))
+        file.write_all(value.as_bytes())
+            .map_err(|e| Error::about("write", format!("{value}` to `{}", path.display()), e))
     }
 }
 
@@ -235,7 +240,10 @@ mod tests {
         let below = |p: &str| Place::Below(PathBuf::from(p));
         assert_eq!(decide(HYBRID, "9:pids:/\n0::/\n", false, false), below("/sys/fs/cgroup/unified"));
         assert_eq!(decide(UNIFIED, "0::/a/b\n", false, false), below("/sys/fs/cgroup/a/b"));
-        assert_eq!(decide(UNIFIED, "0::/system.slice/x.service\n", true, true), below("/sys/fs/cgroup/system.slice/x.service"));
+        assert_eq!(
+            decide(UNIFIED, "0::/system.slice/x.service\n", true, true),
+            below("/sys/fs/cgroup/system.slice/x.service")
+        );
     }
 
     #[test]

@@ -42,8 +42,11 @@ pub fn read_text_lossy(path: &Path) -> Result<Option<String>> {
 /// What a directory holds, as full paths, sorted by name.
 pub fn list(path: &Path) -> Result<Vec<PathBuf>> {
     let failed = |e| Error::path("list", path, e);
-    let mut entries =
-        fs::read_dir(path).map_err(failed)?.map(|e| e.map(|e| e.path())).collect::<io::Result<Vec<_>>>().map_err(failed)?;
+    let mut entries = fs::read_dir(path)
+        .map_err(failed)?
+        .map(|e| e.map(|e| e.path()))
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(failed)?;
     entries.sort();
     Ok(entries)
 }
@@ -117,6 +120,11 @@ pub fn canonical(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(|e| Error::path("find", path, e))
 }
 
+/// A path from the root; where it is relative, from this process's directory. Links stay.
+pub fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|e| Error::path("find", path, e))
+}
+
 /// Whether something has this name; a dangling link counts.
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
@@ -155,7 +163,11 @@ pub fn mode_and_owner(path: &Path) -> Result<(u32, u32)> {
 
 /// Opens for reading and closes again: whether this process may read it, with the kernel's reason if not.
 pub fn probe_read(path: &Path) -> Result<()> {
-    if is_dir(path) { is_empty_dir(path).map(|_| ()) } else { File::open(path).map(|_| ()).map_err(|e| Error::path("open", path, e)) }
+    if is_dir(path) {
+        is_empty_dir(path).map(|_| ())
+    } else {
+        File::open(path).map(|_| ()).map_err(|e| Error::path("open", path, e))
+    }
 }
 
 /// Room on a file system, in bytes.

@@ -28,8 +28,14 @@ impl Lock {
     /// Tries to take the lock at `path`, creating the file (0600), and does not wait.
     pub fn attempt(path: &Path) -> Result<Attempt> {
         let failed = |e: std::io::Error| Error::path("lock", path, e);
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(file) => Ok(Attempt::Held(Lock { file })),
             Err((mut file, nix::Error::EWOULDBLOCK)) => {

@@ -109,7 +109,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const IO: &str = "rchar: 3980\nwchar: 12\nsyscr: 9\nsyscw: 0\nread_bytes: 4096\nwrite_bytes: 0\ncancelled_write_bytes: 0\n";
+    const IO: &str =
+        "rchar: 3980\nwchar: 12\nsyscr: 9\nsyscw: 0\nread_bytes: 4096\nwrite_bytes: 0\ncancelled_write_bytes: 0\n";
 
     #[test]
     fn a_program_name_may_hold_anything() {

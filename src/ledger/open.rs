@@ -49,8 +49,11 @@ impl Ledger {
 
     fn connect(path: PathBuf, flags: OpenFlags) -> Result<Ledger> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags)
-            .map_err(|source| Error::Sqlite { path: path.clone(), action: "open it", source })?;
+        let connection = Connection::open_with_flags(&path, flags).map_err(|source| Error::Sqlite {
+            path: path.clone(),
+            action: "open it",
+            source,
+        })?;
         let ledger = Ledger { connection, path };
         ledger.sql("set its time limit", |c| c.busy_timeout(BUSY_TIMEOUT))?;
         Ok(ledger)
@@ -77,7 +80,11 @@ impl Ledger {
     }
 
     /// Runs a query and names what it was for if it fails.
-    pub(super) fn sql<T>(&self, action: &'static str, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    pub(super) fn sql<T>(
+        &self,
+        action: &'static str,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         query(&self.connection).map_err(|source| Error::Sqlite { path: self.path.clone(), action, source })
     }
 

@@ -119,7 +119,8 @@ pub struct RunFilter {
     pub limit: Option<u32>,
 }
 
-const RUN: &str = "run, job, kind, action, level, pid, state, reason, started_us, started_offset, ended_us, ended_offset,
+const RUN: &str =
+    "run, job, kind, action, level, pid, state, reason, started_us, started_offset, ended_us, ended_offset,
     wall_us, active_us, waiting_us, throttled_us, paused_us, read_bytes, written_bytes, cpu_us, peak_memory, exit_code";
 
 impl Ledger {

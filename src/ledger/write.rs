@@ -84,8 +84,22 @@ fn phase_ended(tx: &Connection, it: &PhaseEnded) -> rusqlite::Result<()> {
     let [wall, active, waiting, throttled, paused, read, written, cpu, memory] = end_values(&it.times, &it.usage);
     tx.prepare_cached(&format!("UPDATE phases SET {END_COLUMNS}, message = ?14 WHERE run = ?15 AND seq = ?16"))?
         .execute(rusqlite::params![
-            it.state.word(), it.at.us, it.at.offset, it.exit_code, wall, active, waiting, throttled, paused, read,
-            written, cpu, memory, it.message, it.run, it.seq
+            it.state.word(),
+            it.at.us,
+            it.at.offset,
+            it.exit_code,
+            wall,
+            active,
+            waiting,
+            throttled,
+            paused,
+            read,
+            written,
+            cpu,
+            memory,
+            it.message,
+            it.run,
+            it.seq
         ])
         .map(drop)
 }
@@ -94,8 +108,21 @@ fn run_ended(tx: &Connection, it: &RunEnded) -> rusqlite::Result<()> {
     let [wall, active, waiting, throttled, paused, read, written, cpu, memory] = end_values(&it.times, &it.usage);
     tx.prepare_cached(&format!("UPDATE runs SET {END_COLUMNS}, reason = ?14 WHERE run = ?15 AND state = 'running'"))?
         .execute(rusqlite::params![
-            it.state.word(), it.at.us, it.at.offset, it.exit_code, wall, active, waiting, throttled, paused, read,
-            written, cpu, memory, it.reason, it.run
+            it.state.word(),
+            it.at.us,
+            it.at.offset,
+            it.exit_code,
+            wall,
+            active,
+            waiting,
+            throttled,
+            paused,
+            read,
+            written,
+            cpu,
+            memory,
+            it.reason,
+            it.run
         ])
         .map(drop)
 }

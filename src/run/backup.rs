@@ -20,8 +20,8 @@ use crate::human;
 use crate::kernel::account::Account;
 use crate::kernel::clock::Stamp;
 use crate::kernel::{account, fs, process};
-use crate::ledger::entry::{Entry, Published, State};
 use crate::ledger::Ledger;
+use crate::ledger::entry::{Entry, Published, State};
 
 /// What a run came to.
 #[derive(Debug, Default)]
@@ -45,7 +45,8 @@ struct Site<'a> {
 pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Result<Done, Failure> {
     let policy = &request.policy;
     let store = policy.artifact.as_ref().map(|a| Store::new(&a.target, &policy.job));
-    let prepared = stage.phase("prepare", None, async |stage, open| ready(stage, open, request, store.as_ref()).await).await?;
+    let prepared =
+        stage.phase("prepare", None, async |stage, open| ready(stage, open, request, store.as_ref()).await).await?;
     let site = match (&policy.artifact, store) {
         (Some(policy), Some(store)) => Some(Site { policy, partial: store.partial(&request.run), store }),
         _ => None,
@@ -67,13 +68,19 @@ pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Resu
 }
 
 /// Everything between `prepare` and `retain`: what fails here leaves nothing behind.
-async fn make(stage: &mut Stage, request: &Request, prepared: &Prepared, site: Option<&Site<'_>>) -> Result<Done, Failure> {
+async fn make(
+    stage: &mut Stage,
+    request: &Request,
+    prepared: &Prepared,
+    site: Option<&Site<'_>>,
+) -> Result<Done, Failure> {
     let mut done = Done::default();
     let mut outcomes = Vec::new();
     for item in &prepared.items {
         // The one piece of a command needs no label: the phase says it all.
         let label = (item.phase != "command").then_some(item.label.as_str());
-        let outcome = stage.phase(item.phase, label, async |stage, open| produce(stage, open, request, item, site).await).await?;
+        let outcome =
+            stage.phase(item.phase, label, async |stage, open| produce(stage, open, request, item, site).await).await?;
         if outcome.verdict.state == State::Warning {
             done.warning = done.warning.or(outcome.verdict.message.clone());
         }
@@ -96,7 +103,12 @@ async fn make(stage: &mut Stage, request: &Request, prepared: &Prepared, site: O
 }
 
 /// Finds out everything that could fail, and makes room to write into.
-async fn ready(stage: &mut Stage, open: &Open, request: &Request, store: Option<&Store>) -> Result<(Ending, Prepared), Fallen> {
+async fn ready(
+    stage: &mut Stage,
+    open: &Open,
+    request: &Request,
+    store: Option<&Store>,
+) -> Result<(Ending, Prepared), Fallen> {
     let policy = &request.policy;
     let account = payload_account(policy.supervision.user.as_deref())?;
     stage.set_account(account);
@@ -107,12 +119,19 @@ async fn ready(stage: &mut Stage, open: &Open, request: &Request, store: Option<
         check_space(artifact)?;
     }
     let search = process::search_path();
-    let prepared = prepare(policy, &request.run, search.as_deref(), &mut async |tool| stage.ask(open, tool).await).await?;
+    let prepared =
+        prepare(policy, &request.run, search.as_deref(), &mut async |tool| stage.ask(open, tool).await).await?;
     if let Some(store) = store {
         store.create()?;
         let leftovers = store.leftovers()?;
         if !leftovers.is_empty() {
-            stage.recorder.note(&format!("{} left behind by earlier runs is removed", human::count(leftovers.len(), "directory", "directories"))).await;
+            stage
+                .recorder
+                .note(&format!(
+                    "{} left behind by earlier runs is removed",
+                    human::count(leftovers.len(), "directory", "directories")
+                ))
+                .await;
             remove(stage, open, &leftovers).await?;
         }
         store.begin(&request.run)?;
@@ -124,7 +143,8 @@ async fn ready(stage: &mut Stage, open: &Open, request: &Request, store: Option<
 pub fn payload_account(user: Option<&str>) -> Result<Option<Account>, Failure> {
     let Some(name) = user else { return Ok(None) };
     let found = Account::find(name)?.ok_or_else(|| {
-        Failure::new(Exit::Unavailable, format!("account `{name}` does not exist on this machine")).hint("correct `user` in the policy")
+        Failure::new(Exit::Unavailable, format!("account `{name}` does not exist on this machine"))
+            .hint("correct `user` in the policy")
     })?;
     if found.uid == account::own_uid() {
         return Ok(None);
@@ -154,7 +174,8 @@ async fn produce(
     };
     let outcome = stage.perform(open, work).await?;
     // A command's exit code is its user's own affair: it is handed on, not interpreted.
-    let code = outcome.exit.filter(|_| request.action == Action::Exec && outcome.stopped.is_none()).map(|e| e.shell_code());
+    let code =
+        outcome.exit.filter(|_| request.action == Action::Exec && outcome.stopped.is_none()).map(|e| e.shell_code());
     outcome.into_ending(&open.title).map_err(|mut fallen| {
         fallen.failure.code = code.unwrap_or(fallen.failure.code);
         fallen
@@ -197,7 +218,12 @@ pub async fn verify_file(
     Ok((ending, ()))
 }
 
-async fn publish(stage: &mut Stage, request: &Request, site: &Site<'_>, manifest: &mut Manifest) -> Result<(Ending, ()), Fallen> {
+async fn publish(
+    stage: &mut Stage,
+    request: &Request,
+    site: &Site<'_>,
+    manifest: &mut Manifest,
+) -> Result<(Ending, ()), Fallen> {
     manifest.seconds = stage.recorder.times().wall as f64 / 1e6;
     manifest.phases = stage
         .recorder
@@ -266,7 +292,12 @@ fn describe(request: &Request, prepared: &Prepared, site: &Site<'_>, outcomes: &
 }
 
 /// What retention would do now. `next` is the run that is about to publish, if it has not yet.
-pub fn fates(store: &Store, policy: &ArtifactPolicy, state_dir: &Path, next: Option<(&str, Stamp)>) -> Result<Vec<Fate>, Failure> {
+pub fn fates(
+    store: &Store,
+    policy: &ArtifactPolicy,
+    state_dir: &Path,
+    next: Option<(&str, Stamp)>,
+) -> Result<Vec<Fate>, Failure> {
     let Some(rules) = &policy.retention else { return Ok(vec![]) };
     let broken = match Ledger::open_to_read(state_dir)? {
         Some(ledger) => ledger.broken_artifacts()?,
@@ -282,7 +313,13 @@ pub fn fates(store: &Store, policy: &ArtifactPolicy, state_dir: &Path, next: Opt
     Ok(retention::decide(&candidates, rules))
 }
 
-async fn retain(stage: &mut Stage, open: &Open, _: &Request, site: &Site<'_>, state_dir: &Path) -> Result<(Ending, ()), Fallen> {
+async fn retain(
+    stage: &mut Stage,
+    open: &Open,
+    _: &Request,
+    site: &Site<'_>,
+    state_dir: &Path,
+) -> Result<(Ending, ()), Fallen> {
     let fates = fates(&site.store, site.policy, state_dir, None)?;
     let mut doomed = Vec::new();
     for artifact in site.store.artifacts()? {
@@ -321,9 +358,11 @@ async fn discard(stage: &mut Stage, partial: &Path) {
         Ok(tool) => stage.perform_at_the_end(&open, Work::Tool(&tool, Use::Log)).await,
         Err(failure) => Err(failure),
     };
-    let ending = match removed.map_err(Fallen::from).and_then(|outcome| outcome.into_ending("removing the unfinished artifact")) {
-        Ok((ending, _)) => ending,
-        Err(fallen) => fallen.ending,
-    };
+    let ending =
+        match removed.map_err(Fallen::from).and_then(|outcome| outcome.into_ending("removing the unfinished artifact"))
+        {
+            Ok((ending, _)) => ending,
+            Err(fallen) => fallen.ending,
+        };
     stage.recorder.end(&open, ending).await;
 }

@@ -108,7 +108,12 @@ fn wall_only(wall: u64) -> Times {
 pub fn forget_logs(state: &Path, job: &str, keep: std::time::Duration) -> Result<usize, Failure> {
     let Some(ledger) = Ledger::open_to_read(state)? else { return Ok(0) };
     let oldest = Stamp::now().us.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
-    let old = ledger.runs(&RunFilter { job: Some(job.to_owned()), before_us: Some(oldest), limit: Some(1000), ..RunFilter::default() })?;
+    let old = ledger.runs(&RunFilter {
+        job: Some(job.to_owned()),
+        before_us: Some(oldest),
+        limit: Some(1000),
+        ..RunFilter::default()
+    })?;
     let mut removed = 0;
     for run in old.iter().filter(|r| r.state != State::Running) {
         let run_dir = RunDir::of(state, &run.run);

@@ -54,7 +54,10 @@ impl Control {
         let listener = match socket::listen(run_dir.path(), SOCKET) {
             Ok(listener) => listener,
             Err(error) => {
-                tracing::warn!("{error}: {}: this run can be seen, but not paused or cancelled by others", error.source);
+                tracing::warn!(
+                    "{error}: {}: this run can be seen, but not paused or cancelled by others",
+                    error.source
+                );
                 return;
             }
         };

@@ -62,7 +62,8 @@ impl Heart {
     pub fn start(path: PathBuf) -> Heart {
         let shared = Arc::new(Shared { beat: Mutex::new(None), stopped: Mutex::new(false), stop: Condvar::new() });
         let own = Arc::clone(&shared);
-        let spawned = thread::Builder::new().name("heartbeat".to_owned()).stack_size(128 * 1024).spawn(move || own.beat(&path));
+        let spawned =
+            thread::Builder::new().name("heartbeat".to_owned()).stack_size(128 * 1024).spawn(move || own.beat(&path));
         if let Err(error) = spawned {
             tracing::warn!("no heartbeat will be written: {error}");
         }

@@ -61,7 +61,8 @@ pub async fn launch(state: &Path, request: &Request) -> Result<Launched, Failure
 impl Launched {
     /// Listens until the run's end, and hands each event on. Ctrl-C cancels, twice kills. Returns the exit code.
     pub async fn follow(mut self, state: &Path, mut heard: impl FnMut(&Event)) -> Result<u8, Failure> {
-        let watch = |kind| signal(kind).map_err(|e| Failure::new(Exit::Internal, "cannot watch for signals").because(&e));
+        let watch =
+            |kind| signal(kind).map_err(|e| Failure::new(Exit::Internal, "cannot watch for signals").because(&e));
         let mut interrupts: Signal = watch(SignalKind::interrupt())?;
         let mut terminations: Signal = watch(SignalKind::terminate())?;
         let mut code = None;

@@ -43,7 +43,10 @@ impl Lines {
     fn line(&mut self) -> String {
         let bytes = mem::take(&mut self.pending);
         // Control characters of a payload must not act on the terminal of whoever reads the log.
-        String::from_utf8_lossy(&bytes).chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+        String::from_utf8_lossy(&bytes)
+            .chars()
+            .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+            .collect()
     }
 }
 

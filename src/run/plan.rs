@@ -65,7 +65,8 @@ pub async fn foresee(request: &Request, state_dir: &Path) -> Result<Plan, Failur
         check_space(artifact)?;
     }
     let search = process::search_path();
-    let prepared = prepare(policy, &request.run, search.as_deref(), &mut async |tool| ask(account.as_ref(), tool).await).await?;
+    let prepared =
+        prepare(policy, &request.run, search.as_deref(), &mut async |tool| ask(account.as_ref(), tool).await).await?;
     let site = policy.artifact.as_ref().zip(store.as_ref());
     let retention = match site {
         Some((artifact, store)) => fates(store, artifact, state_dir, Some((&request.run, request.asked_at)))?,
@@ -92,7 +93,9 @@ fn steps(items: &[Item], site: Option<(&ArtifactPolicy, &Store)>, run: &str) -> 
         let into = site.and_then(|(artifact, store)| Some((stored(item, artifact, store)?, artifact.compression)));
         let command = match into {
             Some((path, Compression::None)) => format!("{} | govern pump > {path}", item.tool.command_line()),
-            Some((path, Compression::Zstd { level })) => format!("{} | govern pump (zstd {level}) > {path}", item.tool.command_line()),
+            Some((path, Compression::Zstd { level })) => {
+                format!("{} | govern pump (zstd {level}) > {path}", item.tool.command_line())
+            }
             None => item.tool.command_line(),
         };
         let detail = (item.phase != "command").then(|| item.label.clone());
@@ -115,7 +118,13 @@ fn steps(items: &[Item], site: Option<(&ArtifactPolicy, &Store)>, run: &str) -> 
 
 /// Runs a short program outside of any run.
 async fn ask(account: Option<&Account>, tool: Tool) -> Result<Output, Failure> {
-    let spawn = Spawn { argv: tool.argv, env: tool.env, directory: Some(tool.directory), account: account.cloned(), ..Spawn::default() };
+    let spawn = Spawn {
+        argv: tool.argv,
+        env: tool.env,
+        directory: Some(tool.directory),
+        account: account.cloned(),
+        ..Spawn::default()
+    };
     let answer = process::capture(spawn).await?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ok(Output { success: answer.exit.success(), stdout: text(answer.stdout), stderr: text(answer.stderr) })
@@ -129,7 +138,8 @@ impl Plan {
             text.push_str(&format!(", payload as {user}"));
         }
         text.push('\n');
-        let title = |step: &Step| step.detail.as_ref().map_or_else(|| step.phase.clone(), |d| format!("{} {d}", step.phase));
+        let title =
+            |step: &Step| step.detail.as_ref().map_or_else(|| step.phase.clone(), |d| format!("{} {d}", step.phase));
         let width = self.phases.iter().map(|s| title(s).chars().count()).max().unwrap_or(0);
         for (number, step) in self.phases.iter().enumerate() {
             let line = format!("{:>3}  {:width$}  {}", number + 1, title(step), step.command.as_deref().unwrap_or(""));

@@ -12,12 +12,12 @@ use super::log::Log;
 use super::meter::{self, Meter};
 use super::request::{Request, RunDir};
 use crate::failure::Failure;
+use crate::human::{bytes, duration};
 use crate::kernel::clock::Stamp;
 use crate::kernel::process;
+use crate::ledger::Ledger;
 use crate::ledger::entry::{Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage};
 use crate::ledger::writer::Writer;
-use crate::ledger::Ledger;
-use crate::human::{bytes, duration};
 
 /// So long the beginning of a phase waits to be durable. A disk that is slower than this is what backups are governed for: the
 /// work goes on and the entry follows.
@@ -166,7 +166,12 @@ impl Recorder {
         }
         let text = format!(
             "run {} of job {} ({}, {}) begins: govern {}, pid {}, asked for at {asked_at}",
-            self.run, self.job, self.action, self.kind, env!("CARGO_PKG_VERSION"), process::own_pid()
+            self.run,
+            self.job,
+            self.action,
+            self.kind,
+            env!("CARGO_PKG_VERSION"),
+            process::own_pid()
         );
         self.log.line("", &text).await;
         self.log.line("", &format!("level {level}: {explanation}")).await;
@@ -183,7 +188,12 @@ impl Recorder {
     pub async fn begin(&mut self, name: &str, detail: Option<&str>) -> Open {
         let open = self.begin_part(None, name, detail).await;
         if tokio::time::timeout(DURABLE_PATIENCE, self.writer.settle()).await.is_err() {
-            tracing::warn!(job = self.job, run = self.run, "the ledger's disk is slow: `{}` begins before its entry is durable", open.title);
+            tracing::warn!(
+                job = self.job,
+                run = self.run,
+                "the ledger's disk is slow: `{}` begins before its entry is durable",
+                open.title
+            );
         }
         open
     }
@@ -254,7 +264,14 @@ impl Recorder {
             text.push_str(&format!(": {message}"));
         }
         self.log.line("", &text).await;
-        tracing::info!(job = self.job, run = self.run, phase = open.title, state = ending.state.word(), wall_us = times.wall, "phase ends");
+        tracing::info!(
+            job = self.job,
+            run = self.run,
+            phase = open.title,
+            state = ending.state.word(),
+            wall_us = times.wall,
+            "phase ends"
+        );
         self.tell(&Event::PhaseEnded {
             seq: open.seq,
             state: ending.state,
@@ -317,7 +334,13 @@ impl Recorder {
     }
 
     /// The run ends; returns what could not be written down, if anything.
-    pub async fn run_ended(self, state: State, failure: Option<Failure>, code: u8, artifact: Option<String>) -> Result<(), String> {
+    pub async fn run_ended(
+        self,
+        state: State,
+        failure: Option<Failure>,
+        code: u8,
+        artifact: Option<String>,
+    ) -> Result<(), String> {
         let times = self.times();
         let reason = failure.as_ref().map(Failure::one_line);
         let mut text = format!("run {} of job {} {state} after {}", self.run, self.job, duration(times.wall));
@@ -333,7 +356,12 @@ impl Recorder {
         match state {
             State::Ok => tracing::info!(job = self.job, run = self.run, state = state.word(), code, "run ends"),
             _ => tracing::warn!(
-                job = self.job, run = self.run, state = state.word(), code, reason = reason.as_deref().unwrap_or(""), "run ends"
+                job = self.job,
+                run = self.run,
+                state = state.word(),
+                code,
+                reason = reason.as_deref().unwrap_or(""),
+                "run ends"
             ),
         }
         self.writer.send(Entry::RunEnded(RunEnded {

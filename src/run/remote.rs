@@ -23,7 +23,8 @@ pub fn under_way(state: &Path, job: &str) -> Result<Vec<RunRow>, Failure> {
 pub async fn order(state: &Path, job: &str, order: Order) -> Result<usize, Failure> {
     let runs = under_way(state, job)?;
     if runs.is_empty() {
-        return Err(Failure::new(Exit::Usage, format!("no run of job `{job}` is under way")).hint("`govern status` shows what is"));
+        return Err(Failure::new(Exit::Usage, format!("no run of job `{job}` is under way"))
+            .hint("`govern status` shows what is"));
     }
     for run in &runs {
         send(state, &run.run, order).await?;
@@ -33,7 +34,9 @@ pub async fn order(state: &Path, job: &str, order: Order) -> Result<usize, Failu
 
 async fn send(state: &Path, run: &str, order: Order) -> Result<(), Failure> {
     let unreachable = |e: &dyn std::error::Error| {
-        Failure::new(Exit::Failed, format!("run `{run}` does not answer")).because(e).hint("orders come from root, or from whoever started the run")
+        Failure::new(Exit::Failed, format!("run `{run}` does not answer"))
+            .because(e)
+            .hint("orders come from root, or from whoever started the run")
     };
     let stream = socket::connect(RunDir::of(state, run).path(), SOCKET).await.map_err(|e| unreachable(&e))?;
     let (read, mut write) = stream.into_split();

@@ -87,7 +87,8 @@ impl RunDir {
         let dir = RunDir::of(state, &request.run);
         fs::create_dir_all(&state.join("runs"), 0o700).map_err(|e| no_state(state, &e))?;
         fs::create_dir(&dir.path, 0o700).map_err(|e| no_state(state, &e))?;
-        let text = serde_json::to_string(request).map_err(|e| Failure::new(Exit::Internal, "cannot write the request").because(&e))?;
+        let text = serde_json::to_string(request)
+            .map_err(|e| Failure::new(Exit::Internal, "cannot write the request").because(&e))?;
         fs::create_file(&dir.path.join("request.json"), text.as_bytes()).map_err(|e| no_state(state, &e))?;
         Ok(dir)
     }
@@ -96,8 +97,9 @@ impl RunDir {
     pub fn request(&self) -> Result<Request, Failure> {
         let path = self.path.join("request.json");
         let text = fs::read_text(&path)?;
-        serde_json::from_str(&text)
-            .map_err(|e| Failure::new(Exit::Internal, format!("`{}` is not a request of this program", path.display())).because(&e))
+        serde_json::from_str(&text).map_err(|e| {
+            Failure::new(Exit::Internal, format!("`{}` is not a request of this program", path.display())).because(&e)
+        })
     }
 
     /// The directory.

@@ -21,7 +21,8 @@ pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>, wis
             // Owners and modes are given back with govern's own rights, whoever may read the sources.
             stage.set_account(None);
         }
-        let steps = prepare(&artifact.manifest, wish, &request.run, &mut async |tool| stage.ask(open, tool).await).await?;
+        let steps =
+            prepare(&artifact.manifest, wish, &request.run, &mut async |tool| stage.ask(open, tool).await).await?;
         Ok((Ending::ok(), (artifact, steps)))
     };
     let (artifact, steps) = stage.phase("prepare", None, work).await?;
@@ -34,7 +35,12 @@ pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>, wis
     Ok(done)
 }
 
-async fn bring_back(stage: &mut Stage, open: &Open, artifact: &Artifact, step: &Step) -> Result<(Ending, Option<String>), Fallen> {
+async fn bring_back(
+    stage: &mut Stage,
+    open: &Open,
+    artifact: &Artifact,
+    step: &Step,
+) -> Result<(Ending, Option<String>), Fallen> {
     let expect = Some(Expected { stored: step.file.stored.stored, sha256: step.file.stored.sha256.clone() });
     let direction = Direction::Load { path: artifact.path.join(&step.file.name), expect };
     let spec = PumpSpec { direction, compression: artifact.manifest.compression, rate: None };

@@ -13,7 +13,8 @@ use crate::ledger::Entry;
 
 /// Checks every file of an artifact as the policy says, at least by its hash.
 pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Done, Failure> {
-    let artifact = stage.phase("prepare", None, async |stage, _| Ok((Ending::ok(), find(stage, request, wanted)?))).await?;
+    let artifact =
+        stage.phase("prepare", None, async |stage, _| Ok((Ending::ok(), find(stage, request, wanted)?))).await?;
     let verify = match request.policy.artifact.as_ref().map(|a| a.verify) {
         Some(Verify::List) => Verify::List,
         _ => Verify::Hash,
@@ -27,7 +28,9 @@ pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> 
             if stage.stopped().is_none() {
                 stage.recorder.artifact(Entry::Verified { path: path.clone(), at: Stamp::now(), good: false });
             }
-            return Err(failure.hint(format!("`{}` does not count as a good backup any more: make a new one", path.display())));
+            return Err(
+                failure.hint(format!("`{}` does not count as a good backup any more: make a new one", path.display()))
+            );
         }
     }
     stage.recorder.artifact(Entry::Verified { path: path.clone(), at: Stamp::now(), good: true });
@@ -37,7 +40,8 @@ pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> 
 /// The artifact that is asked for, and the account its tools run as.
 pub fn find(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Artifact, Failure> {
     let policy = request.policy.artifact.as_ref().ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("job `{}` keeps no artifact", request.policy.job)).hint("`capture` in `[command]` makes it keep one")
+        Failure::new(Exit::Usage, format!("job `{}` keeps no artifact", request.policy.job))
+            .hint("`capture` in `[command]` makes it keep one")
     })?;
     stage.set_account(payload_account(request.policy.supervision.user.as_deref())?);
     Store::new(&policy.target, &request.policy.job).find(wanted)

@@ -81,7 +81,9 @@ fn admit(state: &Path, request: &Request) -> Result<Admission, Failure> {
             lock.note(&format!("run {}, pid {}", request.run, process::own_pid()))?;
             Ok(Admission::Granted(Some(lock)))
         }
-        Attempt::Busy(holder) => Ok(Admission::Refused(format!("job `{}` is busy: {holder} is under way", request.policy.job))),
+        Attempt::Busy(holder) => {
+            Ok(Admission::Refused(format!("job `{}` is busy: {holder} is under way", request.policy.job)))
+        }
     }
 }
 
@@ -126,7 +128,9 @@ async fn conclude(stage: Stage, request: &Request, done: Result<Done, Failure>) 
             match (done.warning, request.action == Action::Exec) {
                 (_, true) => (State::Ok, None, done.code.unwrap_or(0), None),
                 (None, false) => (State::Ok, None, Exit::Ok.code(), artifact),
-                (Some(why), false) => (State::Warning, Some(Failure::new(Exit::Warning, why)), Exit::Warning.code(), artifact),
+                (Some(why), false) => {
+                    (State::Warning, Some(Failure::new(Exit::Warning, why)), Exit::Warning.code(), artifact)
+                }
             }
         }
         Err(failure) => {
@@ -143,7 +147,8 @@ async fn conclude(stage: Stage, request: &Request, done: Result<Done, Failure>) 
 /// TERM and INT cancel, as somebody at the keyboard would.
 fn obey_signals(control: &Control) -> Result<(), Failure> {
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signals = signal(kind).map_err(|e| Failure::new(Exit::Internal, "cannot watch for signals").because(&e))?;
+        let mut signals =
+            signal(kind).map_err(|e| Failure::new(Exit::Internal, "cannot watch for signals").because(&e))?;
         let orders: mpsc::Sender<Asked> = control.orders();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {

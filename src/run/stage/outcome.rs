@@ -127,7 +127,11 @@ impl Outcome {
     /// What a short program said.
     pub(super) fn output(&self) -> Output {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Output { success: self.exit.is_some_and(|e| e.success()), stdout: text(&self.kept.0), stderr: text(&self.kept.1) }
+        Output {
+            success: self.exit.is_some_and(|e| e.success()),
+            stdout: text(&self.kept.0),
+            stderr: text(&self.kept.1),
+        }
     }
 
     /// How the phase ends with it, or falls; `what` it was doing is the failure's message.
@@ -141,7 +145,8 @@ impl Outcome {
         let failure = match self.stopped {
             Some(stop) => stop.failure(),
             None => {
-                let failure = Failure::new(exit::Exit::Failed, format!("{what} failed")).caused_by(message.unwrap_or_default());
+                let failure =
+                    Failure::new(exit::Exit::Failed, format!("{what} failed")).caused_by(message.unwrap_or_default());
                 match self.disk_full {
                     true => failure.hint("make room on the target, or let `[retention]` keep fewer artifacts"),
                     false => failure,

@@ -1,0 +1,145 @@
+//! The command line: parse, call, render. What a command does is elsewhere.
+
+mod check;
+mod context;
+mod exec;
+mod hands;
+mod history;
+mod log;
+mod order;
+mod output;
+mod restore;
+mod run;
+mod status;
+mod verify;
+mod worker;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use context::Context;
+
+use crate::failure::Failure;
+
+/// Runs backups without hurting the server, and writes down exactly what happened.
+#[derive(Debug, Parser)]
+#[command(
+    name = "govern",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  govern exec -- pg_dump -Fc forum > forum.dump   run one command, gently and logged
+  govern check                                    look for errors in the policies
+  govern run etc                                  make the backup of job `etc`
+  govern status                                   every job: when it ran last, how that ended
+  govern log etc                                  the log of its last run
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 warning, 69 unavailable, 75 not now, 77 no permission,
+78 configuration, 124 timeout, 130 cancelled; `exec` ends with the code of its command."
+)]
+pub struct Args {
+    /// Directory of govern.toml and jobs/ [default: /etc/govern, or ~/.config/govern]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub config: Option<PathBuf>,
+    /// Directory of the ledger and the logs [default: /var/lib/govern, or ~/.local/state/govern]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Colours on the screen
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// What is to be done
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a job now
+    Run(run::Args),
+    /// Run any command the same way, without a policy file
+    Exec(exec::Args),
+    /// Show every job: its state, its last run, its last good backup
+    Status(status::Args),
+    /// List past runs
+    History(history::Args),
+    /// Show the log of a run
+    Log(log::Args),
+    /// Read an artifact back from the disk and check it
+    Verify(verify::Args),
+    /// Bring an artifact back, into a directory or a database
+    Restore(restore::Args),
+    /// End the run of a job that is under way
+    Cancel(order::CancelArgs),
+    /// Let the run of a job stand still for a while
+    Pause(order::PauseArgs),
+    /// Let a paused run go on
+    Resume(order::ResumeArgs),
+    /// Hold the run of a job to a pace for a while
+    Throttle(order::ThrottleArgs),
+    /// Look for errors in the policies
+    Check(check::Args),
+    /// The process of one run
+    #[command(hide = true)]
+    Worker(worker::Args),
+    /// Between a program and a file
+    #[command(hide = true)]
+    Pump,
+    /// Make the files of a directory durable
+    #[command(hide = true)]
+    Flush(hands::FlushArgs),
+    /// Unlink trees
+    #[command(hide = true)]
+    Remove(hands::RemoveArgs),
+}
+
+/// Does what the command line says and returns the exit code.
+pub fn main(args: Args) -> Result<u8, Failure> {
+    output::set_color(args.color);
+    let context = Context::new(args.config, args.state);
+    match args.command {
+        Command::Pump => Ok(crate::run::pump::main()),
+        Command::Flush(args) => hands::flush(&args),
+        Command::Remove(args) => hands::remove(&args),
+        Command::Worker(args) => worker::main(&context?, &args),
+        Command::Run(args) => run::main(&context?, &args),
+        Command::Exec(args) => exec::main(&context?, args),
+        Command::Status(args) => status::main(&context?, &args),
+        Command::History(args) => history::main(&context?, &args),
+        Command::Log(args) => log::main(&context?, &args),
+        Command::Verify(args) => verify::main(&context?, &args),
+        Command::Restore(args) => restore::main(&context?, args),
+        Command::Cancel(args) => order::cancel(&context?, &args),
+        Command::Pause(args) => order::pause(&context?, &args),
+        Command::Resume(args) => order::resume(&context?, &args),
+        Command::Throttle(args) => order::throttle(&context?, &args),
+        Command::Check(args) => check::main(&context?, &args),
+    }
+}
+
+/// Says on standard error what went wrong.
+pub fn show(failure: &Failure) {
+    output::failure(failure);
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

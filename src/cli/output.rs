@@ -1,0 +1,66 @@
+//! Standard output is data, standard error is everything else.
+
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use super::Color;
+use crate::config::diagnostic::Diagnostics;
+use crate::failure::Failure;
+use crate::kernel::terminal;
+use crate::ledger::State;
+
+/// Applies `--color` to everything that is printed from now on.
+pub fn set_color(when: Color) {
+    match when {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+}
+
+/// Prints data. A reader that went away is no error: it has seen what it wanted.
+pub fn data(text: &str) {
+    let mut stdout = anstream::stdout();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
+}
+
+/// Prints a value as JSON, indented.
+pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| Failure::new(crate::exit::Exit::Internal, "cannot write JSON").because(&e))?;
+    data(&format!("{text}\n"));
+    Ok(())
+}
+
+/// Says something that is no data.
+pub fn say(text: &str) {
+    // Nowhere to say it is no reason to fail.
+    writeln!(anstream::stderr(), "{text}").ok();
+}
+
+/// Says what went wrong.
+pub fn failure(failure: &Failure) {
+    let red = AnsiColor::Red.on_default().bold();
+    say(&format!("{red}error{red:#}: {failure}"));
+}
+
+/// Shows what is wrong with policies.
+pub fn diagnostics(diagnostics: &Diagnostics) {
+    let color = match anstream::ColorChoice::global() {
+        anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => true,
+        anstream::ColorChoice::Never => false,
+        anstream::ColorChoice::Auto => terminal::stderr_is_terminal(),
+    };
+    say(diagnostics.render(color).trim_end());
+}
+
+/// The colour of a state.
+pub fn style(state: State) -> Style {
+    match state {
+        State::Ok => AnsiColor::Green.on_default(),
+        State::Running => AnsiColor::Cyan.on_default(),
+        State::Warning | State::Skipped | State::Cancelled => AnsiColor::Yellow.on_default(),
+        State::Failed | State::Interrupted => AnsiColor::Red.on_default().bold(),
+    }
+}

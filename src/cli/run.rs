@@ -1,0 +1,89 @@
+//! `govern run JOB`.
+
+use super::context::block_on;
+use super::{Context, output};
+use crate::failure::Failure;
+use crate::kernel::clock::Stamp;
+use crate::report::live::{Detail, Live};
+use crate::run::request::{Action, Request, new_id};
+use crate::run::{close, launch, plan};
+
+/// Run a job now.
+///
+/// The run goes on when this program is killed or its terminal closed; Ctrl-C cancels it cleanly, twice ends it at once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  govern run etc             make the backup now, with progress on a terminal
+  govern run etc --quiet     say nothing unless something is wrong: for a crontab
+  govern run etc --dry-run   show the phases, their commands, and what retention would remove")]
+pub struct Args {
+    /// The job
+    job: String,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// As JSON, with --dry-run
+    #[arg(long, requires = "dry_run")]
+    json: bool,
+    #[command(flatten)]
+    how_much: HowMuch,
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct HowMuch {
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    quiet: bool,
+    /// Say more: the parts of phases, such as tables
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
+}
+
+impl HowMuch {
+    /// For the live display.
+    pub fn detail(self) -> Detail {
+        match (self.quiet, self.verbose) {
+            (true, _) => Detail::TroubleOnly,
+            (false, false) => Detail::Phases,
+            (false, true) => Detail::Parts,
+        }
+    }
+}
+
+/// Runs it.
+pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
+    let job = context.job(&args.job)?;
+    let asked_at = Stamp::now();
+    let request = Request {
+        run: new_id(asked_at),
+        action: Action::Backup,
+        policy: job.policy,
+        asked_at,
+        exclusive: true,
+        pass_through: false,
+    };
+    if args.dry_run {
+        let plan = block_on(plan::foresee(&request, &context.dirs.state))?;
+        if args.json {
+            output::json(&plan)?;
+        } else {
+            output::data(&plan.render());
+        }
+        return Ok(0);
+    }
+    perform(context, &request, args.how_much.detail())
+}
+
+/// Starts a run and shows it until its end.
+pub fn perform(context: &Context, request: &Request, detail: Detail) -> Result<u8, Failure> {
+    let state = &context.dirs.state;
+    let mut live = Live::new(request.policy.job.as_str(), detail, context.stderr_is_terminal());
+    block_on(async {
+        if let Some(keep) = request.policy.log_keep {
+            close::forget_logs(state, request.policy.job.as_str(), keep)?;
+        }
+        let launched = launch::launch(state, request).await?;
+        launched.follow(state, |event| live.hear(event)).await
+    })
+}

@@ -1,0 +1,24 @@
+//! Where `tracing` events go: trouble to standard error, a worker's events also to the journal, with their fields.
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::cli::Command;
+
+/// The variable that says what goes to standard error, in the words of `EnvFilter`: `debug`, `govern::ledger=trace`.
+const FILTER: &str = "GOVERN_LOG";
+
+/// Starts logging for a command. Without a journal there is none to write to, which is no error.
+pub fn start(command: &Command) {
+    let filter =
+        EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).with_env_var(FILTER).from_env_lossy();
+    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_filter(filter);
+    // JOB=, RUN=, PHASE=: the fields of an event as they are, for `journalctl JOB=etc`.
+    let journal =
+        matches!(command, Command::Worker(_)).then(|| tracing_journald::layer().ok()).flatten().map(|layer| {
+            layer.with_field_prefix(None).with_syslog_identifier("govern".to_owned()).with_filter(LevelFilter::INFO)
+        });
+    tracing_subscriber::registry().with(stderr).with(journal).init();
+}

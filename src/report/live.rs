@@ -1,0 +1,177 @@
+//! A run while it happens: a line a phase, and on a terminal a progress bar.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::human::{bytes, duration};
+use crate::ledger::State;
+use crate::ledger::entry::{Times, Usage};
+use crate::run::event::{Event, Progress};
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// Only why it was not even begun: everything else is the command's own affair.
+    RefusalOnly,
+    /// Only what went wrong.
+    TroubleOnly,
+    /// A line a phase.
+    Phases,
+    /// The parts of phases as well, such as tables.
+    Parts,
+}
+
+/// Shows one run on standard error.
+pub struct Live {
+    job: String,
+    detail: Detail,
+    bar: Option<ProgressBar>,
+    titles: Vec<(u32, String, bool)>,
+    expected: Option<u64>,
+}
+
+impl Live {
+    /// For a run of this job; a bar is drawn on a terminal only.
+    pub fn new(job: &str, detail: Detail, on_terminal: bool) -> Live {
+        let bar = (on_terminal && detail >= Detail::Phases)
+            .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8)));
+        Live { job: job.to_owned(), detail, bar, titles: vec![], expected: None }
+    }
+
+    /// Shows what has happened.
+    pub fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Begun { run, level, explanation, .. } => {
+                self.say(Detail::Phases, &format!("run {run} begins, level {level} ({explanation})"));
+            }
+            Event::PhaseBegun { seq, parent, name, detail, expected, .. } => {
+                let title = detail.as_ref().map_or_else(|| name.clone(), |d| format!("{name} {d}"));
+                self.titles.push((*seq, title.clone(), parent.is_some()));
+                if parent.is_none() {
+                    self.expected = *expected;
+                }
+                self.show_phase(&title);
+            }
+            Event::PhaseEnded { seq, state, message, times, usage } => {
+                let Some(at) = self.titles.iter().position(|(s, ..)| s == seq) else { return };
+                let (_, title, part) = self.titles.remove(at);
+                let line = phase_line(&title, *state, message.as_deref(), times, usage);
+                self.say(if part { Detail::Parts } else { Detail::Phases }, &line);
+            }
+            Event::Progress(progress) => self.show_progress(progress),
+            Event::Note { text } => self.say(Detail::Phases, text),
+            Event::Ended { state, failure, times, artifact, .. } => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+                let style = style(*state);
+                let mut line = format!("{style}{state}{style:#} after {}", duration(times.wall));
+                if let Some(artifact) = artifact {
+                    line.push_str(&format!(": {artifact}"));
+                }
+                self.say(Detail::Phases, &line);
+                if let Some(failure) = failure {
+                    let (level, word, style) = match state {
+                        State::Warning => (Detail::TroubleOnly, "warning", AnsiColor::Yellow.on_default().bold()),
+                        State::Skipped => (Detail::RefusalOnly, "error", AnsiColor::Red.on_default().bold()),
+                        _ if !failure.message.ends_with(" failed") => {
+                            (Detail::RefusalOnly, "error", AnsiColor::Red.on_default().bold())
+                        }
+                        _ => (Detail::TroubleOnly, "error", AnsiColor::Red.on_default().bold()),
+                    };
+                    self.print(level, &format!("{style}{word}{style:#}: {failure}"));
+                }
+            }
+            Event::Answer { refused } => {
+                if let Some(why) = refused {
+                    self.say(Detail::RefusalOnly, why);
+                }
+            }
+        }
+    }
+
+    fn say(&self, from: Detail, text: &str) {
+        self.print(from, &format!("{}: {text}", self.job));
+    }
+
+    fn print(&self, from: Detail, text: &str) {
+        if self.detail < from {
+            return;
+        }
+        // Nowhere to say it is no reason to fail.
+        let say = || writeln!(anstream::stderr(), "{text}").ok();
+        match &self.bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        };
+    }
+
+    fn show_phase(&self, title: &str) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_message(title.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+    }
+
+    fn show_progress(&self, progress: &Progress) {
+        let Some(bar) = &self.bar else { return };
+        let mut facts = vec![bytes(progress.plain), format!("{}/s", bytes(progress.rate))];
+        match self.expected {
+            Some(expected) if progress.plain <= expected => {
+                bar.set_length(expected);
+                bar.set_position(progress.plain);
+                bar.set_style(with_bar());
+                if progress.rate > 0 {
+                    facts.push(format!("{} left", duration((expected - progress.plain) * 1_000_000 / progress.rate)));
+                }
+            }
+            _ => bar.set_style(without_bar()),
+        }
+        if let Some(pace) = progress.pace {
+            facts.push(format!("pace {}/s", bytes(pace)));
+        }
+        if progress.paused {
+            facts.push("paused".to_owned());
+        }
+        bar.set_prefix(if progress.plain > 0 || progress.paused { facts.join(", ") } else { String::new() });
+    }
+}
+
+fn phase_line(title: &str, state: State, message: Option<&str>, times: &Times, usage: &Usage) -> String {
+    let style = style(state);
+    let mut line = format!("{title}: {style}{state}{style:#} in {}", duration(times.wall));
+    if usage.read + usage.written > 0 {
+        line.push_str(&format!(", {} → {}", bytes(usage.read), bytes(usage.written)));
+    }
+    if times.paused > 0 {
+        line.push_str(&format!(", paused {}", duration(times.paused)));
+    }
+    if let Some(message) = message {
+        line.push_str(&format!(" ({message})"));
+    }
+    line
+}
+
+fn style(state: State) -> Style {
+    match state {
+        State::Ok => AnsiColor::Green.on_default(),
+        State::Running => AnsiColor::Cyan.on_default(),
+        State::Warning | State::Skipped | State::Cancelled => AnsiColor::Yellow.on_default(),
+        State::Failed | State::Interrupted => AnsiColor::Red.on_default().bold(),
+    }
+}
+
+fn with_bar() -> ProgressStyle {
+    template("{spinner} {msg} [{bar:30}] {percent:>3} % {prefix}")
+}
+
+fn without_bar() -> ProgressStyle {
+    template("{spinner} {msg} {prefix}")
+}
+
+/// The templates are constants: should one be wrong, the default bar is shown.
+fn template(text: &str) -> ProgressStyle {
+    ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}

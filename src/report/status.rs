@@ -1,0 +1,136 @@
+//! `govern status`: a line a job.
+
+use std::path::Path;
+
+use anstyle::Style;
+use serde::Serialize;
+
+use super::table::{paint, table};
+use crate::config::policy::Policy;
+use crate::failure::Failure;
+use crate::human::{bytes, duration};
+use crate::kernel::clock::Stamp;
+use crate::ledger::query::{ArtifactRow, RunFilter, RunRow};
+use crate::ledger::{Ledger, State};
+use crate::run::heartbeat::{self, Beat};
+use crate::run::request::RunDir;
+
+/// What is known of a job.
+#[derive(Debug, Clone, Serialize)]
+pub struct JobStatus {
+    /// Its name.
+    pub job: String,
+    /// Its kind.
+    pub kind: Option<String>,
+    /// What its policy says about it.
+    pub description: Option<String>,
+    /// Whether there is a policy of that name now.
+    pub has_policy: bool,
+    /// Its newest run that is not a check or a restore.
+    pub last_run: Option<RunRow>,
+    /// What that is doing, if it is under way.
+    pub now: Option<Beat>,
+    /// Its newest good artifact.
+    pub last_good: Option<ArtifactRow>,
+}
+
+/// Collects what is known: every job that has a policy, then every other that ever ran.
+pub fn gather(state: &Path, policies: &[&Policy]) -> Result<Vec<JobStatus>, Failure> {
+    let ledger = Ledger::open_to_read(state)?;
+    let mut names: Vec<String> = policies.iter().map(|p| p.job.to_string()).collect();
+    names.sort();
+    if let Some(ledger) = &ledger {
+        let others = ledger.jobs()?.into_iter().filter(|job| !names.contains(job)).collect::<Vec<_>>();
+        names.extend(others);
+    }
+    let mut rows = Vec::new();
+    for job in names {
+        let policy = policies.iter().find(|p| p.job.as_str() == job);
+        let (last_run, last_good) = match &ledger {
+            Some(ledger) => (newest(ledger, &job)?, ledger.last_good(&job)?),
+            None => (None, None),
+        };
+        let running = last_run.as_ref().filter(|r| r.state == State::Running);
+        let now = running.and_then(|r| heartbeat::last(&RunDir::of(state, &r.run).heartbeat()));
+        rows.push(JobStatus {
+            kind: policy.map(|p| p.kind.name().to_owned()).or_else(|| last_run.as_ref().map(|r| r.kind.clone())),
+            description: policy.and_then(|p| p.description.clone()),
+            has_policy: policy.is_some(),
+            last_run,
+            now,
+            last_good,
+            job,
+        });
+    }
+    Ok(rows)
+}
+
+fn newest(ledger: &Ledger, job: &str) -> Result<Option<RunRow>, Failure> {
+    let mut newest: Option<RunRow> = None;
+    for action in ["backup", "exec"] {
+        let filter = RunFilter {
+            job: Some(job.to_owned()),
+            action: Some(action.to_owned()),
+            limit: Some(1),
+            ..RunFilter::default()
+        };
+        let found = ledger.runs(&filter)?.into_iter().next();
+        newest = match (newest, found) {
+            (Some(a), Some(b)) => Some(if a.started >= b.started { a } else { b }),
+            (a, b) => a.or(b),
+        };
+    }
+    Ok(newest)
+}
+
+/// For people; `now` is what ages are counted from.
+pub fn render(rows: &[JobStatus], now: Stamp, style: impl Fn(State) -> Style) -> String {
+    if rows.is_empty() {
+        return "no job has a policy, and none ever ran\n".to_owned();
+    }
+    let mut table = table(&["JOB", "STATE", "LAST RUN", "TOOK", "LAST GOOD", "SIZE", "NOTE"], &[3, 5]);
+    for row in rows {
+        let run = row.last_run.as_ref();
+        let dash = || "-".to_owned();
+        let took = match (run, &row.now) {
+            (Some(run), Some(beat)) if run.state == State::Running => duration(beat.times.wall),
+            (Some(run), _) if run.state != State::Skipped => duration(run.times.wall),
+            _ => dash(),
+        };
+        table.add_row([
+            row.job.clone(),
+            run.map_or_else(|| "never run".to_owned(), |r| r.state.to_string()),
+            run.map_or_else(dash, |r| r.started.short()),
+            took,
+            row.last_good.as_ref().map_or_else(dash, |a| format!("{} ago", duration(now.since(a.published)))),
+            row.last_good.as_ref().map_or_else(dash, |a| bytes(a.stored)),
+            note(row),
+        ]);
+    }
+    paint(&table, State::ALL.map(|s| (s.word().to_owned(), style(s))))
+}
+
+fn note(row: &JobStatus) -> String {
+    if let Some(beat) = &row.now {
+        let Some(phase) = beat.phases.last() else { return String::new() };
+        let paused = if beat.progress.paused { ", paused" } else { "" };
+        let plain = beat.progress.plain;
+        let whole = beat.phases.first().and_then(|p| p.expected).filter(|e| *e > 0);
+        return match whole {
+            Some(whole) => format!(
+                "{}: {} of about {} ({} %){paused}",
+                phase.title,
+                bytes(plain),
+                bytes(whole),
+                (plain * 100 / whole).min(99)
+            ),
+            None if plain > 0 => format!("{}: {}{paused}", phase.title, bytes(plain)),
+            None => format!("{}{paused}", phase.title),
+        };
+    }
+    let reason = row.last_run.as_ref().and_then(|r| r.reason.clone()).unwrap_or_default();
+    match reason.char_indices().nth(80) {
+        Some((at, _)) => format!("{}…", reason.get(..at).unwrap_or_default()),
+        None => reason,
+    }
+}

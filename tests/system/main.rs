@@ -1,0 +1,4 @@
+//! System tests: the real program on real files, servers and processes.
+
+mod harness;
+mod smoke;
