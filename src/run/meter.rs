@@ -70,15 +70,13 @@ impl Meter {
 
 /// The account between two readings of one meter.
 pub fn between(start: &Times, end: &Times) -> Times {
-    let times = Times {
-        wall: 0,
-        // Throttled time is booked when the pump reports it, and taken from active: it may belong to what was active before.
-        active: end.active.saturating_sub(start.active),
-        waiting: end.waiting.saturating_sub(start.waiting),
-        throttled: end.throttled.saturating_sub(start.throttled),
-        paused: end.paused.saturating_sub(start.paused),
-    };
-    Times { wall: end.wall.saturating_sub(start.wall), ..times }
+    let wall = end.wall.saturating_sub(start.wall);
+    let waiting = end.waiting.saturating_sub(start.waiting);
+    let paused = end.paused.saturating_sub(start.paused);
+    // Throttled time is booked when the pump reports it, and taken from active: it may belong to what was active before.
+    let active_or_throttled = wall.saturating_sub(waiting).saturating_sub(paused);
+    let throttled = end.throttled.saturating_sub(start.throttled).min(active_or_throttled);
+    Times { wall, active: active_or_throttled - throttled, waiting, throttled, paused }
 }
 
 #[cfg(test)]
@@ -98,6 +96,13 @@ mod tests {
         let times = meter.times(at(10));
         let s = 1_000_000;
         assert_eq!(times, Times { wall: 10 * s, active: 3 * s, waiting: 2 * s, throttled: s, paused: 4 * s });
+    }
+
+    #[test]
+    fn what_was_throttled_before_does_not_make_a_part_longer_than_it_was() {
+        let start = Times { wall: 10, active: 10, ..Times::default() };
+        let end = Times { wall: 20, active: 8, throttled: 12, ..Times::default() };
+        assert_eq!(between(&start, &end), Times { wall: 10, throttled: 10, ..Times::default() });
     }
 
     proptest! {

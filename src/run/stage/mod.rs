@@ -122,6 +122,7 @@ impl Stage {
     /// Runs programs even when the run is to end: for putting away what it had begun.
     pub async fn perform_at_the_end(&mut self, phase: &Open, work: Work<'_>) -> Result<Outcome, Failure> {
         let stopped = self.stopped.take();
+        self.resume()?;
         let outcome = self.perform(phase, work).await;
         self.stopped = stopped.or(self.stopped);
         outcome
@@ -150,6 +151,7 @@ impl Stage {
         while let Ok(asked) = self.orders.try_recv() {
             self.obey(asked, None).await;
         }
+        self.wait_while_paused(phase).await?;
         if let Some(stop) = self.stopped {
             return Ok(Outcome::never_began(stop));
         }
@@ -164,6 +166,8 @@ impl Stage {
             log: self.recorder.log(),
             context: format!("[{} {}] ", phase.seq, phase.title),
         };
+        // A grace that ran out for what has ended is none of what begins now.
+        self.kill_at = None;
         let mut cast = Cast::start(&dressing, work).await?;
         let mut parts = Parts::default();
         self.history.clear();
@@ -190,10 +194,35 @@ impl Stage {
         }
         // Whatever was started in the background goes with the phase that started it.
         self.group.kill(&[]).await?;
-        self.resume()?;
+        // A pause goes on over the end of a program, but the place is free for the next.
+        self.group.resume()?;
         let outcome = Outcome::of(cast, self.stopped);
         parts.end(&mut self.recorder, &outcome).await;
         Ok(outcome)
+    }
+
+    /// Nothing is started into a pause: a child that is frozen on its way to exec would hold up its parent, which is us.
+    async fn wait_while_paused(&mut self, phase: &Open) -> kernel::Result<()> {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while self.paused_until.is_some() && self.stopped.is_none() {
+            tokio::select! {
+                Some(asked) = self.orders.recv() => self.obey(asked, None).await,
+                _ = ticks.tick() => {
+                    self.end_pause_in_time().await?;
+                    self.recorder.progress(Progress { seq: phase.seq, paused: true, ..Progress::default() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn end_pause_in_time(&mut self) -> kernel::Result<()> {
+        if self.paused_until.is_some_and(|until| until <= Instant::now()) {
+            self.resume()?;
+            self.recorder.note("the pause has reached its end: the payload goes on").await;
+        }
+        Ok(())
     }
 
     /// The program has ended: what it left running in the background ends now, and what waits for it is told.
@@ -253,10 +282,7 @@ impl Stage {
 
     async fn tick(&mut self, phase: &Open, cast: &mut Cast) -> kernel::Result<()> {
         let now = Instant::now();
-        if self.paused_until.is_some_and(|until| until <= now) {
-            self.resume()?;
-            self.recorder.note("the pause has reached its end: the payload goes on").await;
-        }
+        self.end_pause_in_time().await?;
         if self.paused_until.is_some() && !self.group.is_paused()? {
             // Without a cgroup, what was forked in between has not heard the signal.
             self.group.pause()?;
@@ -322,7 +348,7 @@ impl Stage {
             Order::Pause { seconds } => {
                 let until = Instant::now() + Duration::from_secs(seconds);
                 self.recorder.note(&format!("paused by hand for at most {seconds} s")).await;
-                self.pause(until)
+                self.pause(until, cast.is_some())
             }
             Order::Resume => {
                 self.recorder.note("resumed by hand").await;
@@ -342,8 +368,10 @@ impl Stage {
         answer.send(done.map_err(|e| Failure::from(e).one_line())).ok();
     }
 
-    fn pause(&mut self, until: Instant) -> kernel::Result<()> {
-        self.group.pause()?;
+    fn pause(&mut self, until: Instant, performing: bool) -> kernel::Result<()> {
+        if performing {
+            self.group.pause()?;
+        }
         self.paused_until = Some(until);
         self.recorder.meter().switch(Mode::Paused, Instant::now());
         Ok(())
