@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::heartbeat::{self, Beat};
 use super::log;
 use super::meter;
-use super::request::{MARK, RunDir};
+use super::request::{self, MARK, RunDir};
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
 use crate::kernel::lock::{Attempt, Lock};
@@ -19,6 +19,7 @@ use crate::ledger::{Ledger, spool};
 
 /// Closes every run that lost its worker; says which.
 pub async fn sweep(state: &Path) -> Result<Vec<String>, Failure> {
+    merge_spools(state)?;
     let Some(ledger) = Ledger::open_to_read(state)? else { return Ok(vec![]) };
     let open = ledger.runs(&RunFilter { state: Some(State::Running), ..RunFilter::default() })?;
     drop(ledger);
@@ -29,6 +30,25 @@ pub async fn sweep(state: &Path) -> Result<Vec<String>, Failure> {
         }
     }
     Ok(closed)
+}
+
+/// Merges what workers that are gone could not write into the ledger. Such a run may not even have its beginning there, and so
+/// is found by its spool.
+fn merge_spools(state: &Path) -> Result<(), Failure> {
+    let runs = state.join("runs");
+    if !fs::is_dir(&runs) {
+        return Ok(());
+    }
+    for path in fs::list(&runs)?.into_iter().filter(|path| fs::exists(&path.join(spool::FILE))) {
+        let Attempt::Held(_alive) = Lock::attempt(&path.join(request::ALIVE))? else { continue };
+        let merged = Ledger::open(state).and_then(|mut ledger| spool::merge(&mut ledger, &path));
+        if let Err(error) = merged {
+            // It stays where it is, for the next one who comes by.
+            tracing::warn!("`{}` cannot be merged: {}", path.display(), Failure::from(error).one_line());
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Closes one run if it lost its worker. Called twice, or for a run that is over, it does nothing.

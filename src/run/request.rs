@@ -109,7 +109,7 @@ impl RunDir {
 
     /// The lock its worker holds as long as it lives.
     pub fn alive(&self) -> PathBuf {
-        self.path.join("alive")
+        self.path.join(ALIVE)
     }
 
     /// The readable log.
@@ -138,6 +138,9 @@ fn no_state(state: &Path, error: &crate::kernel::Error) -> Failure {
 pub fn job_lock(state: &Path, job: &str) -> PathBuf {
     state.join("locks").join(job)
 }
+
+/// The name of the lock a worker holds in its run's directory as long as it lives.
+pub const ALIVE: &str = "alive";
 
 /// The variable every process of a payload carries, so that it can be found after its worker vanished.
 pub const MARK: &str = "GOVERN_RUN";
