@@ -1,6 +1,7 @@
 //! Any program.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::dialect::Dialect;
 use super::tool::{Item, Prepared, Tool};
@@ -12,7 +13,10 @@ use crate::kernel::fs;
 /// Looks for the program and its directory. `search` is the PATH it will be looked up in.
 pub fn prepare(policy: &Command, search: Option<&std::ffi::OsStr>) -> Result<Prepared, Failure> {
     let program = policy.argv.first().map(String::as_str).unwrap_or_default();
-    if fs::find_program(program.as_ref(), search).is_none() {
+    // A relative path is meant from where the program will start, and that is how the kernel will look it up.
+    let start = policy.directory.as_deref().unwrap_or(Path::new("/"));
+    let named = if program.contains('/') { start.join(program) } else { program.into() };
+    if fs::find_program(named.as_os_str(), search).is_none() {
         return Err(Failure::new(Exit::NotStarted, format!("command `{program}` was not found"))
             .hint("give its full path, or install it"));
     }

@@ -9,6 +9,7 @@ use super::taps::{Drop, Taps, Use};
 use crate::backup::dialect::{Dialect, Heard};
 use crate::backup::tool::Tool;
 use crate::config::policy::{IoClass, Supervision};
+use crate::exit;
 use crate::failure::Failure;
 use crate::kernel::account::Account;
 use crate::kernel::group::Group;
@@ -198,7 +199,16 @@ async fn start_tool(
     spawn.env.extend(tool.env.iter().cloned());
     spawn.directory = Some(tool.directory.clone());
     (spawn.stdin, spawn.stdout, spawn.stderr) = (stdin, stdout, stderr);
-    Ok(Actor { child: spawn.start()?, exit: None })
+    let started = spawn.start().map_err(|error| {
+        let failure = Failure::from(error);
+        // The one code that tells a command that was not run from one that failed.
+        let code = match tool.dialect {
+            Dialect::Command { .. } => exit::Exit::NotStarted.code(),
+            _ => failure.code,
+        };
+        Failure { code, ..failure }
+    });
+    Ok(Actor { child: started?, exit: None })
 }
 
 impl Dressing<'_> {
