@@ -5,6 +5,7 @@ use crate::backup::dialect::{Heard, Verdict};
 use crate::backup::tool::{Output, Stored};
 use crate::exit;
 use crate::failure::Failure;
+use crate::kernel::group::Signal;
 use crate::kernel::process::Exit;
 use crate::ledger::State;
 use crate::ledger::entry::Usage;
@@ -174,6 +175,12 @@ fn judge(cast: &Cast, tool: Option<Exit>, pump: Option<Exit>) -> Verdict {
     let tool_failed = of_tool.clone().filter(|v| v.state == State::Failed);
     if let Some(message) = &cast.pump_failure {
         return failed(message.clone());
+    }
+    // Its reader complains of a file that ends too early, which is not the file's fault. TERM is what a pump gets from us when
+    // its reader failed first.
+    let killed = pump.filter(|exit| exit.signal.is_some_and(|signal| signal != Signal::SIGTERM as i32));
+    if let (Some(pump), None) = (killed, &cast.report) {
+        return failed(format!("the pump vanished ({})", pump.describe()));
     }
     match (tool_failed, pump, &cast.report) {
         // A pump that was ended because its reader failed has no report either: the reader's words count.
