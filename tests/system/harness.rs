@@ -154,6 +154,34 @@ impl World {
     }
 }
 
+/// A test that failed may have left a run under way: it goes with its world.
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let kill =
+            |pid: i32| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        for _ in 0..100 {
+            let left = processes_of(self);
+            if left.is_empty() {
+                break;
+            }
+            left.iter().for_each(|(pid, _)| kill(*pid).unwrap_or_default());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        for cgroup in leftover_cgroups(self) {
+            fs::write(cgroup.join("cgroup.kill"), "1").ok();
+            for _ in 0..100 {
+                if fs::remove_dir(&cgroup).is_ok() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
 /// Waits for a program that was started.
 pub fn finish(child: Child) -> Ended {
     child.wait_with_output().unwrap().into()
@@ -199,6 +227,32 @@ pub fn can(what: &str, possible: bool) -> bool {
 pub fn phase<'a>(run: &'a Value, name: &str) -> &'a Value {
     let phases = run["phases"].as_array().unwrap();
     phases.iter().find(|p| p["name"] == name).unwrap_or_else(|| panic!("no phase {name} in {run:#}"))
+}
+
+/// Every process that has to do with this world: its payloads, its workers, and whatever names one of its paths.
+pub fn processes_of(world: &World) -> Vec<(i32, String)> {
+    use std::os::unix::ffi::OsStrExt;
+    let own = std::process::id() as i32;
+    let place = world.dir.path();
+    let marks: Vec<Vec<u8>> = list(&world.path("state/runs"))
+        .iter()
+        .map(|run| [b"GOVERN_RUN=", run.file_name().unwrap().as_bytes()].concat())
+        .collect();
+    let mut found = vec![];
+    for process in list(Path::new("/proc")) {
+        let Some(pid) = process.file_name().and_then(|n| n.to_str()?.parse::<i32>().ok()).filter(|p| *p != own) else {
+            continue;
+        };
+        let line = fs::read(process.join("cmdline")).unwrap_or_default();
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        let named = line.windows(place.as_os_str().len()).any(|part| part == place.as_os_str().as_bytes());
+        let marked = environment.split(|b| *b == 0).any(|entry| marks.iter().any(|mark| mark == entry));
+        let inside = fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(place));
+        if named || marked || inside {
+            found.push((pid, String::from_utf8_lossy(&line).replace('\0', " ")));
+        }
+    }
+    found
 }
 
 /// Processes that carry the mark of a run of this world, by command line.
