@@ -352,6 +352,18 @@ impl Recorder {
         if let Some(reason) = &reason {
             text.push_str(&format!(": {reason}"));
         }
+        // The ledger first: the log must not tell an end that is then found missing, and closed as another.
+        self.writer.send(Entry::RunEnded(RunEnded {
+            run: self.run.clone(),
+            state,
+            at: Stamp::now(),
+            times,
+            usage: self.usage,
+            exit_code: Some(i32::from(code)),
+            reason: reason.clone(),
+        }));
+        let written = tokio::time::timeout(END_PATIENCE, self.writer.settle()).await;
+        let written = written.unwrap_or_else(|_| Err("its disk does not answer".to_owned()));
         self.log.line("", &text).await;
         match state {
             State::Ok => tracing::info!(job = self.job, run = self.run, state = state.word(), code, "run ends"),
@@ -364,17 +376,6 @@ impl Recorder {
                 "run ends"
             ),
         }
-        self.writer.send(Entry::RunEnded(RunEnded {
-            run: self.run.clone(),
-            state,
-            at: Stamp::now(),
-            times,
-            usage: self.usage,
-            exit_code: Some(i32::from(code)),
-            reason,
-        }));
-        let written = tokio::time::timeout(END_PATIENCE, self.writer.settle()).await;
-        let written = written.unwrap_or_else(|_| Err("its disk does not answer".to_owned()));
         self.log.settle().await;
         self.tell(&Event::Ended { state, failure, code, times, usage: self.usage, artifact });
         written
