@@ -148,7 +148,8 @@ fn closed_once(world: &World, run: &str) {
     }
     assert_ne!(row["state"], "running");
     let ends = log.lines().filter(|l| l.contains(&format!(" run {run} of job ")) && !l.contains(" begins: ")).count();
-    assert_eq!(ends, 1, "{log}");
+    // Whoever was killed right after the ledger had the end could not say so in the log any more.
+    assert!(ends == 1 || (ends == 0 && row["state"] != "interrupted"), "{log}");
 }
 
 fn integrity(world: &World) {
