@@ -20,7 +20,8 @@ pub fn prepare(policy: &Filesystem, target: &Path) -> Result<Prepared, Failure> 
     let mut items = Vec::new();
     for source in &policy.sources {
         let real = fs::canonical(source).map_err(|e| missing(source, &e))?;
-        if contains(&real, &target) && !excluded(&policy.exclude, &target) {
+        let patterns = patterns(&policy.exclude, source, &real);
+        if contains(&real, &target) && !excluded(&patterns, &target) {
             return Err(Failure::new(
                 Exit::Unavailable,
                 format!(
@@ -32,9 +33,32 @@ pub fn prepare(policy: &Filesystem, target: &Path) -> Result<Prepared, Failure> 
             .hint(format!("move the target, or add `{}` to `exclude`", target.display())));
         }
         fs::probe_read(&real)?;
-        items.push(item(policy, source, &real));
+        items.push(item(policy, &patterns, source, &real));
     }
     Ok(Prepared { items, versions: BTreeMap::new() })
+}
+
+/// The patterns for one source. What is written from the root of the machine is written with the source's own name; where links
+/// lead elsewhere, the same pattern applies there, too.
+fn patterns(exclude: &[String], source: &Path, real: &Path) -> Vec<String> {
+    let elsewhere = |pattern: &String| {
+        let below = pattern.strip_prefix(&verbatim(source.to_str()?)).filter(|rest| rest.starts_with('/'))?;
+        Some(format!("{}{below}", verbatim(real.to_str()?.trim_end_matches('/'))))
+    };
+    let linked = exclude.iter().filter(|_| source != real).filter_map(elsewhere);
+    exclude.iter().cloned().chain(linked).collect()
+}
+
+/// A path as a pattern that matches nothing else.
+fn verbatim(path: &str) -> String {
+    let mut pattern = String::new();
+    for c in path.chars() {
+        if matches!(c, '*' | '?' | '[' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
 }
 
 fn missing(source: &Path, error: &crate::kernel::Error) -> Failure {
@@ -55,13 +79,13 @@ fn excluded(patterns: &[String], path: &Path) -> bool {
     })
 }
 
-fn item(policy: &Filesystem, source: &Path, real: &Path) -> Item {
+fn item(policy: &Filesystem, patterns: &[String], source: &Path, real: &Path) -> Item {
     let label = source.display().to_string();
     Item {
         phase: "archive",
         file: Some(format!("{}.tar", file_stem(&label))),
         label,
-        tool: Tool::reading(Dialect::TarCreate, create_argv(policy, real)),
+        tool: Tool::reading(Dialect::TarCreate, create_argv(policy, patterns, real)),
         reader: Some(list_tool()),
         properties: BTreeMap::new(),
     }
@@ -81,7 +105,7 @@ pub fn extract_tool(to: &Path) -> Tool {
     Tool::reading(Dialect::TarRead, argv)
 }
 
-fn create_argv(policy: &Filesystem, real: &Path) -> Vec<OsString> {
+fn create_argv(policy: &Filesystem, patterns: &[String], real: &Path) -> Vec<OsString> {
     let mut argv: Vec<OsString> = ["tar", "--create", "--file=-", BLOCKING_FACTOR].map(Into::into).into();
     // pax keeps nanoseconds and any length of name; access and change times would differ in each archive and restore nothing.
     argv.extend(["--format=posix", "--pax-option=delete=atime,delete=ctime"].map(Into::into));
@@ -97,7 +121,7 @@ fn create_argv(policy: &Filesystem, real: &Path) -> Vec<OsString> {
     let relative = real.strip_prefix("/").unwrap_or(real);
     let (member, prefix) =
         if relative.as_os_str().is_empty() { (PathBuf::from("."), "./") } else { (relative.to_path_buf(), "") };
-    argv.extend(policy.exclude.iter().flat_map(|pattern| exclude_arguments(pattern, prefix)).map(OsString::from));
+    argv.extend(patterns.iter().flat_map(|pattern| exclude_arguments(pattern, prefix)).map(OsString::from));
     argv.extend(["--directory=/".into(), "--".into(), member.into_os_string()]);
     argv
 }
@@ -162,6 +186,15 @@ mod tests {
     }
 
     #[test]
+    fn patterns_follow_a_linked_source() {
+        let exclude = ["/www/cache/*", "/www", "/wwwx/y", "*.o"].map(str::to_owned);
+        let seen = |source, real| patterns(&exclude, Path::new(source), Path::new(real));
+        assert_eq!(seen("/www", "/www"), exclude);
+        assert_eq!(seen("/www", "/data/[1]")[exclude.len()..], [r"/data/\[1]/cache/*"]);
+        assert_eq!(seen("/www", "/")[exclude.len()..], ["/cache/*"]);
+    }
+
+    #[test]
     fn a_missing_source_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let gone = dir.path().join("gone");
@@ -171,8 +204,8 @@ mod tests {
 
     #[test]
     fn the_root_of_the_machine_is_a_member_of_its_own() {
-        let argv = create_argv(&policy(&[], &[]), Path::new("/"));
+        let argv = create_argv(&policy(&[], &[]), &[], Path::new("/"));
         assert_eq!(argv.last().unwrap(), ".");
-        assert_eq!(create_argv(&policy(&[], &[]), Path::new("/etc")).last().unwrap(), "etc");
+        assert_eq!(create_argv(&policy(&[], &[]), &[], Path::new("/etc")).last().unwrap(), "etc");
     }
 }
