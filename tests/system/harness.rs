@@ -67,7 +67,8 @@ impl Ended {
     pub fn one_error(self, code: i32) -> Told {
         let ended = self.expect(code);
         let stderr = &ended.stderr;
-        let begins: Vec<usize> = stderr.match_indices("error: ").map(|(at, _)| at).filter(|at| line_begins(stderr, *at)).collect();
+        let begins: Vec<usize> =
+            stderr.match_indices("error: ").map(|(at, _)| at).filter(|at| line_begins(stderr, *at)).collect();
         assert_eq!(begins.len(), 1, "one error is told\n{stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
         let whole: Vec<&str> = stderr[begins[0]..].lines().collect();
@@ -341,8 +342,14 @@ impl Mount {
     pub fn tmpfs(at: PathBuf, bytes: u64) -> Mount {
         fs::create_dir_all(&at).unwrap();
         let options = format!("size={bytes},mode=0755");
-        nix::mount::mount(Some("govern-test"), &at, Some("tmpfs"), nix::mount::MsFlags::empty(), Some(options.as_str()))
-            .unwrap();
+        nix::mount::mount(
+            Some("govern-test"),
+            &at,
+            Some("tmpfs"),
+            nix::mount::MsFlags::empty(),
+            Some(options.as_str()),
+        )
+        .unwrap();
         Mount { at }
     }
 }
