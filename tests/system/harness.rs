@@ -207,7 +207,15 @@ impl World {
     /// Published artifacts of a job, the oldest first.
     pub fn artifacts(&self, job: &str) -> Vec<PathBuf> {
         let visible = |p: &PathBuf| !p.file_name().unwrap().to_string_lossy().starts_with('.');
-        list(&self.target().join(job)).into_iter().filter(visible).collect()
+        let mut paths: Vec<PathBuf> = list(&self.target().join(job)).into_iter().filter(visible).collect();
+        // Names tell apart runs of different seconds only.
+        let began = |path: &PathBuf| {
+            let text = fs::read(path.join("manifest.json")).unwrap_or_default();
+            let manifest = serde_json::from_slice::<Value>(&text).unwrap_or_default();
+            manifest["started_at"]["us"].as_i64().unwrap_or(0)
+        };
+        paths.sort_by_key(began);
+        paths
     }
 
     /// Hidden entries of a job's directory: temporary names.
@@ -218,8 +226,12 @@ impl World {
 
     /// The manifest of the newest artifact of a job.
     pub fn manifest(&self, job: &str) -> Value {
-        let newest = self.artifacts(job).pop().expect("an artifact");
-        serde_json::from_slice(&fs::read(newest.join("manifest.json")).unwrap()).unwrap()
+        self.manifest_of(&self.artifacts(job).pop().expect("an artifact"))
+    }
+
+    /// The manifest of this artifact.
+    pub fn manifest_of(&self, artifact: &Path) -> Value {
+        serde_json::from_slice(&fs::read(artifact.join("manifest.json")).unwrap()).unwrap()
     }
 
     /// The last run of a job with its phases, as `govern log --json` tells it.
