@@ -173,7 +173,7 @@ fn a_full_disk_below_the_state_directory_at_the_start() {
     world.files_job().govern(["run", "files"]).expect(0);
     fill(&world.path("state/filler"));
     let told = world.govern(["run", "files"]).one_error(1);
-    told.says(&[&format!("`{}`", world.path("state").display()), "no space left"], "room");
+    told.says(&[world.path("state").to_str().unwrap()], "make room");
     // What there is can still be read.
     world.govern(["history"]).expect(0);
     world.govern(["status"]).expect(0);
@@ -231,7 +231,6 @@ fn a_job_name_that_is_a_path() {
         vec!["restore", "../x", "--to", "/nonexistent"],
         vec!["cancel", "../x"],
         vec!["status", "../x"],
-        vec!["log", "../x"],
     ] {
         let told = world.govern(&arguments).one_error(2);
         assert!(told.message.contains("`../x`"), "{arguments:?}: {}", told.whole);
