@@ -295,11 +295,13 @@ fn plant_lists(root: &Path) {
     setfacl(&["-b"], &plain);
 }
 
+type Plant = fn(&Path);
+
 #[test]
 fn every_sort_of_file_comes_back_as_it_was() {
     let world = World::new();
     let source = world.path("source");
-    let plots: [(&str, fn(&Path)); 5] = [
+    let plots: [(&str, Plant); 5] = [
         ("names", plant_names),
         ("contents", plant_contents),
         ("links", plant_links),
