@@ -3,11 +3,12 @@
 mod check;
 mod context;
 mod exec;
-mod hands;
+
 mod history;
 mod log;
 mod order;
 mod output;
+mod payload;
 mod restore;
 mod run;
 mod status;
@@ -99,10 +100,10 @@ pub enum Command {
     Pump,
     /// Make the files of a directory durable
     #[command(hide = true)]
-    Flush(hands::FlushArgs),
+    Flush(payload::FlushArgs),
     /// Unlink trees
     #[command(hide = true)]
-    Remove(hands::RemoveArgs),
+    Remove(payload::RemoveArgs),
 }
 
 /// Does what the command line says and returns the exit code.
@@ -111,8 +112,8 @@ pub fn main(args: Args) -> Result<u8, Failure> {
     let context = Context::new(args.config, args.state);
     match args.command {
         Command::Pump => Ok(crate::run::pump::main()),
-        Command::Flush(args) => hands::flush(&args),
-        Command::Remove(args) => hands::remove(&args),
+        Command::Flush(args) => payload::flush(&args),
+        Command::Remove(args) => payload::remove(&args),
         Command::Worker(args) => worker::main(&context?, &args),
         Command::Run(args) => run::main(&context?, &args),
         Command::Exec(args) => exec::main(&context?, args),

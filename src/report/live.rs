@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::style;
 use crate::human::{bytes, duration};
 use crate::ledger::State;
 use crate::ledger::entry::{Times, Usage};
@@ -123,9 +124,8 @@ impl Live {
                 bar.set_length(expected);
                 bar.set_position(progress.plain);
                 bar.set_style(with_bar());
-                if progress.rate > 0 {
-                    facts.push(format!("{} left", duration((expected - progress.plain) * 1_000_000 / progress.rate)));
-                }
+                let left = (expected - progress.plain).saturating_mul(1_000_000).checked_div(progress.rate);
+                facts.extend(left.map(|us| format!("{} left", duration(us))));
             }
             _ => bar.set_style(without_bar()),
         }
@@ -152,15 +152,6 @@ fn phase_line(title: &str, state: State, message: Option<&str>, times: &Times, u
         line.push_str(&format!(" ({message})"));
     }
     line
-}
-
-fn style(state: State) -> Style {
-    match state {
-        State::Ok => AnsiColor::Green.on_default(),
-        State::Running => AnsiColor::Cyan.on_default(),
-        State::Warning | State::Skipped | State::Cancelled => AnsiColor::Yellow.on_default(),
-        State::Failed | State::Interrupted => AnsiColor::Red.on_default().bold(),
-    }
 }
 
 fn with_bar() -> ProgressStyle {

@@ -114,7 +114,7 @@ impl Stage {
             }
             Err(Fallen { ending, failure }) => {
                 self.recorder.end(&open, ending).await;
-                Err(failure)
+                Err(*failure)
             }
         }
     }

@@ -44,13 +44,16 @@ pub struct Fallen {
     /// For the records of the phase.
     pub ending: Ending,
     /// For the run.
-    pub failure: Failure,
+    pub failure: Box<Failure>,
 }
 
 impl From<Failure> for Fallen {
     fn from(failure: Failure) -> Fallen {
         let state = if failure.code == exit::Exit::Cancelled.code() { State::Cancelled } else { State::Failed };
-        Fallen { ending: Ending { state, message: Some(failure.one_line()), ..Ending::ok() }, failure }
+        Fallen {
+            ending: Ending { state, message: Some(failure.one_line()), ..Ending::ok() },
+            failure: Box::new(failure),
+        }
     }
 }
 
@@ -153,7 +156,7 @@ impl Outcome {
                 }
             }
         };
-        Err(Fallen { ending, failure })
+        Err(Fallen { ending, failure: Box::new(failure) })
     }
 
     /// What the pump stored, for the manifest.
