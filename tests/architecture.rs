@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("backup", &["config", "exit", "failure", "kernel", "ledger"]),
     ("run", &["backup", "config", "exit", "failure", "human", "kernel", "ledger"]),
     ("report", &["config", "failure", "human", "kernel", "ledger", "run"]),
-    ("logging", &["cli"]),
+    ("logging", &["cli", "kernel"]),
     ("cli", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "report", "run"]),
 ];
 

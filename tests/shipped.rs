@@ -13,7 +13,8 @@ fn checkout() -> &'static Path {
 
 #[test]
 fn every_example_is_a_valid_policy() {
-    for example in fs::read_dir(checkout().join("examples")).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()) {
+    for example in fs::read_dir(checkout().join("examples")).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir())
+    {
         let config = tempfile::tempdir().unwrap();
         fs::create_dir(config.path().join("jobs")).unwrap();
         for job in fs::read_dir(example.join("jobs")).unwrap().map(|e| e.unwrap().path()) {

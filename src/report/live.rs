@@ -15,7 +15,7 @@ use crate::run::event::{Event, Progress};
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// Only why it was not even begun: everything else is the command's own affair.
+    /// Only what the command itself could not say: that it was not even begun, or ended by force.
     RefusalOnly,
     /// Only what went wrong.
     TroubleOnly,
@@ -64,7 +64,7 @@ impl Live {
             }
             Event::Progress(progress) => self.show_progress(progress),
             Event::Note { text } => self.say(Detail::Phases, text),
-            Event::Ended { state, failure, times, artifact, .. } => {
+            Event::Ended { state, failure, times, artifact, by_command, .. } => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
                 }
@@ -74,15 +74,14 @@ impl Live {
                     line.push_str(&format!(": {artifact}"));
                 }
                 self.say(Detail::Phases, &line);
-                if let Some(failure) = failure {
-                    let (level, word, style) = match state {
-                        State::Warning => (Detail::TroubleOnly, "warning", AnsiColor::Yellow.on_default().bold()),
-                        State::Skipped => (Detail::RefusalOnly, "error", AnsiColor::Red.on_default().bold()),
-                        _ if !failure.message.ends_with(" failed") => {
-                            (Detail::RefusalOnly, "error", AnsiColor::Red.on_default().bold())
-                        }
-                        _ => (Detail::TroubleOnly, "error", AnsiColor::Red.on_default().bold()),
+                // Who cancelled it knows why.
+                if let Some(failure) = failure.as_ref().filter(|_| *state != State::Cancelled) {
+                    let (word, color) = match state {
+                        State::Warning => ("warning", AnsiColor::Yellow),
+                        _ => ("error", AnsiColor::Red),
                     };
+                    let style = color.on_default().bold();
+                    let level = if *by_command { Detail::TroubleOnly } else { Detail::RefusalOnly };
                     self.print(level, &format!("{style}{word}{style:#}: {failure}"));
                 }
             }

@@ -80,6 +80,21 @@ impl Ending {
     }
 }
 
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Conclusion {
+    /// Its state.
+    pub state: State,
+    /// Why not `ok`.
+    pub failure: Option<Failure>,
+    /// What `govern` ends with.
+    pub code: u8,
+    /// The artifact it published.
+    pub artifact: Option<String>,
+    /// The failure is the exit code of the command of `govern exec`.
+    pub by_command: bool,
+}
+
 /// The recorder of one run.
 pub struct Recorder {
     run: String,
@@ -243,8 +258,11 @@ impl Recorder {
         let top = self.open.first().is_some_and(|first| first.seq == open.seq);
         self.open.retain(|o| o.seq != open.seq);
         if top {
-            self.usage.read += ending.usage.read;
-            self.usage.written += ending.usage.written;
+            // Reading back what was just written does not make the backup larger.
+            if open.name != "verify" || self.action == "verify" {
+                self.usage.read += ending.usage.read;
+                self.usage.written += ending.usage.written;
+            }
             self.usage.cpu_us += ending.usage.cpu_us;
             self.usage.peak_memory = self.usage.peak_memory.max(ending.usage.peak_memory);
         }
@@ -334,13 +352,8 @@ impl Recorder {
     }
 
     /// The run ends; returns what could not be written down, if anything.
-    pub async fn run_ended(
-        self,
-        state: State,
-        failure: Option<Failure>,
-        code: u8,
-        artifact: Option<String>,
-    ) -> Result<(), String> {
+    pub async fn run_ended(self, conclusion: Conclusion) -> Result<(), String> {
+        let Conclusion { state, failure, code, artifact, by_command } = conclusion;
         let times = self.times();
         let reason = failure.as_ref().map(Failure::one_line);
         let mut text = format!("run {} of job {} {state} after {}", self.run, self.job, duration(times.wall));
@@ -376,7 +389,7 @@ impl Recorder {
         let written = tokio::time::timeout(END_PATIENCE, self.writer.settle()).await;
         let written = written.unwrap_or_else(|_| Err("its disk does not answer".to_owned()));
         self.log.settle().await;
-        self.tell(&Event::Ended { state, failure, code, times, usage: self.usage, artifact });
+        self.tell(&Event::Ended { state, failure, code, times, usage: self.usage, artifact, by_command });
         written
     }
 

@@ -45,6 +45,8 @@ pub struct Fallen {
     pub ending: Ending,
     /// For the run.
     pub failure: Box<Failure>,
+    /// What its programs came to, where they ended by themselves.
+    pub outcome: Option<Box<Outcome>>,
 }
 
 impl From<Failure> for Fallen {
@@ -53,6 +55,7 @@ impl From<Failure> for Fallen {
         Fallen {
             ending: Ending { state, message: Some(failure.one_line()), ..Ending::ok() },
             failure: Box::new(failure),
+            outcome: None,
         }
     }
 }
@@ -156,7 +159,8 @@ impl Outcome {
                 }
             }
         };
-        Err(Fallen { ending, failure: Box::new(failure) })
+        let outcome = self.stopped.is_none().then(|| Box::new(self));
+        Err(Fallen { ending, failure: Box::new(failure), outcome })
     }
 
     /// What the pump stored, for the manifest.
