@@ -191,6 +191,7 @@ impl Stage {
         // Whatever was started in the background goes with the phase that started it.
         self.group.kill(&[]).await?;
         self.resume()?;
+        self.kill_at = None;
         let outcome = Outcome::of(cast, self.stopped);
         parts.end(&mut self.recorder, &outcome).await;
         Ok(outcome)
