@@ -190,7 +190,7 @@ impl Recorder {
         );
         self.log.line("", &text).await;
         self.log.line("", &format!("level {level}: {explanation}")).await;
-        tracing::info!(job = self.job, run = self.run, level, "run begins");
+        tracing::info!(job = self.job, run = self.run, level, "{text}");
         self.tell(&Event::Begun {
             run: self.run.clone(),
             job: self.job.clone(),
@@ -237,7 +237,7 @@ impl Recorder {
             at,
         }));
         self.log.line("", &format!("[{seq} {}] begins", open.title)).await;
-        tracing::info!(job = self.job, run = self.run, phase = open.title, "phase begins");
+        tracing::info!(job = self.job, run = self.run, phase = open.title, "{} of job {} begins", open.title, self.job);
         self.tell(&Event::PhaseBegun {
             seq,
             parent: parent.map(|p| p.seq),
@@ -266,12 +266,7 @@ impl Recorder {
             self.usage.cpu_us += ending.usage.cpu_us;
             self.usage.peak_memory = self.usage.peak_memory.max(ending.usage.peak_memory);
         }
-        let mut text = format!("[{} {}] {} after {}", open.seq, open.title, ending.state, duration(times.wall));
-        for (what, time) in [("waiting", times.waiting), ("throttled", times.throttled), ("paused", times.paused)] {
-            if time > 0 && time < times.wall {
-                text.push_str(&format!(", {what} {}", duration(time)));
-            }
-        }
+        let mut text = format!("{} after {}{}", ending.state, duration(times.wall), spent(&times));
         if ending.usage.read + ending.usage.written > 0 {
             text.push_str(&format!(", read {}, wrote {}", bytes(ending.usage.read), bytes(ending.usage.written)));
         }
@@ -281,14 +276,16 @@ impl Recorder {
         if let Some(message) = &ending.message {
             text.push_str(&format!(": {message}"));
         }
-        self.log.line("", &text).await;
+        self.log.line(&format!("[{} {}] ", open.seq, open.title), &text).await;
         tracing::info!(
             job = self.job,
             run = self.run,
             phase = open.title,
             state = ending.state.word(),
             wall_us = times.wall,
-            "phase ends"
+            "{} of job {} {text}",
+            open.title,
+            self.job
         );
         self.tell(&Event::PhaseEnded {
             seq: open.seq,
@@ -356,26 +353,15 @@ impl Recorder {
         let Conclusion { state, failure, code, artifact, by_command } = conclusion;
         let times = self.times();
         let reason = failure.as_ref().map(Failure::one_line);
-        let mut text = format!("run {} of job {} {state} after {}", self.run, self.job, duration(times.wall));
-        for (what, time) in [("waiting", times.waiting), ("throttled", times.throttled), ("paused", times.paused)] {
-            if time > 0 {
-                text.push_str(&format!(", {what} {}", duration(time)));
-            }
-        }
+        let mut text =
+            format!("run {} of job {} {state} after {}{}", self.run, self.job, duration(times.wall), spent(&times));
         if let Some(reason) = &reason {
             text.push_str(&format!(": {reason}"));
         }
         self.log.line("", &text).await;
         match state {
-            State::Ok => tracing::info!(job = self.job, run = self.run, state = state.word(), code, "run ends"),
-            _ => tracing::warn!(
-                job = self.job,
-                run = self.run,
-                state = state.word(),
-                code,
-                reason = reason.as_deref().unwrap_or(""),
-                "run ends"
-            ),
+            State::Ok => tracing::info!(job = self.job, run = self.run, state = state.word(), code, "{text}"),
+            _ => tracing::warn!(job = self.job, run = self.run, state = state.word(), code, "{text}"),
         }
         self.writer.send(Entry::RunEnded(RunEnded {
             run: self.run.clone(),
@@ -401,4 +387,13 @@ impl Recorder {
         let ledger = Ledger::open_to_read(&self.state_dir).ok()??;
         ledger.expected_bytes(&self.job, name, detail).ok()?.filter(|bytes| *bytes > 0)
     }
+}
+
+/// Where time went that was no work, for people. A wait that was all there was needs no mention.
+fn spent(times: &Times) -> String {
+    [("waiting", times.waiting), ("throttled", times.throttled), ("paused", times.paused)]
+        .into_iter()
+        .filter(|(_, time)| *time > 0 && *time < times.wall)
+        .map(|(what, time)| format!(", {what} {}", duration(time)))
+        .collect()
 }
