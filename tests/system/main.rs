@@ -3,4 +3,5 @@
 
 mod harness;
 mod journal;
+mod screens;
 mod smoke;
