@@ -6,15 +6,22 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::cli::Command;
+use crate::kernel::terminal;
 
 /// The variable that says what goes to standard error, in the words of `EnvFilter`: `debug`, `govern::ledger=trace`.
 const FILTER: &str = "GOVERN_LOG";
 
 /// Starts logging for a command. Without a journal there is none to write to, which is no error.
 pub fn start(command: &Command) {
-    let filter =
-        EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).with_env_var(FILTER).from_env_lossy();
-    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_filter(filter);
+    // What a worker has to say reaches its starter as events; its own standard error is for what cannot be said that way.
+    let is_worker = matches!(command, Command::Worker(_));
+    let default = if is_worker { LevelFilter::ERROR } else { LevelFilter::WARN };
+    let filter = EnvFilter::builder().with_default_directive(default.into()).with_env_var(FILTER).from_env_lossy();
+    let stderr = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal::stderr_is_terminal())
+        .with_target(false)
+        .with_filter(filter);
     // JOB=, RUN=, PHASE=: the fields of an event as they are, for `journalctl JOB=etc`.
     let journal =
         matches!(command, Command::Worker(_)).then(|| tracing_journald::layer().ok()).flatten().map(|layer| {

@@ -10,6 +10,7 @@ use globset::{Glob, GlobSetBuilder};
 use super::dialect::Dialect;
 use super::tool::{Item, Output, Prepared, Tool, file_stem};
 use crate::config::policy::{Connection, Databases, Globals, PgDump, Verify};
+use crate::config::value::nearest;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -102,15 +103,9 @@ fn choose(wanted: &Databases, present: Vec<Database>) -> Result<Vec<Database>, F
             .map(|name| {
                 present.iter().find(|d| d.name == *name).cloned().ok_or_else(|| {
                     let known: Vec<&str> = present.iter().map(|d| d.name.as_str()).collect();
-                    let nearest = known.iter().max_by(|a, b| {
-                        let score = |known: &str| strsim::jaro_winkler(known, name);
-                        score(a).total_cmp(&score(b))
-                    });
                     let failure = Failure::new(Exit::Unavailable, format!("database `{name}` does not exist"));
-                    match nearest {
-                        Some(near) if strsim::jaro_winkler(near, name) > 0.8 => {
-                            failure.hint(format!("did you mean `{near}`?"))
-                        }
+                    match nearest(name, known.iter().copied()) {
+                        Some(near) => failure.hint(format!("did you mean `{near}`?")),
                         _ => failure.hint(format!("the server has: {}", known.join(", "))),
                     }
                 })

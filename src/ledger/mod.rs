@@ -12,6 +12,9 @@ pub mod spool;
 mod write;
 pub mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 pub use entry::{Entry, State};

@@ -38,7 +38,7 @@ impl Ledger {
     /// Opens it for reading; `None` where nothing was ever recorded.
     pub fn open_to_read(state: &Path) -> Result<Option<Ledger>> {
         let path = state.join(FILE);
-        if !fs::exists(&path) {
+        if !fs::try_exists(&path)? {
             return Ok(None);
         }
         // Not SQLITE_OPEN_READ_ONLY: a WAL database that nobody has open can only be read by one who may create its -shm.

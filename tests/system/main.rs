@@ -5,4 +5,6 @@ mod artifacts;
 mod errors;
 mod filesystem;
 mod harness;
+mod journal;
+mod screens;
 mod smoke;

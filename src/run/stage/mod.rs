@@ -112,9 +112,9 @@ impl Stage {
                 self.recorder.end(&open, ending).await;
                 Ok(value)
             }
-            Err(Fallen { ending, failure }) => {
+            Err(Fallen { ending, failure, .. }) => {
                 self.recorder.end(&open, ending).await;
-                Err(failure)
+                Err(*failure)
             }
         }
     }
@@ -193,6 +193,7 @@ impl Stage {
         // Whatever was started in the background goes with the phase that started it.
         self.group.kill(&[]).await?;
         self.resume()?;
+        self.kill_at = None;
         let outcome = Outcome::of(cast, self.stopped);
         parts.end(&mut self.recorder, &outcome).await;
         Ok(outcome)
