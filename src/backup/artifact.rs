@@ -129,7 +129,20 @@ impl Store {
         let artifacts = self.artifacts()?;
         let wanted = |a: &Artifact| run.is_none_or(|run| a.manifest.run.starts_with(run));
         let newest = artifacts.first().map(|a| a.manifest.run.clone());
-        artifacts.into_iter().find(wanted).ok_or_else(|| match (run, newest) {
+        if let Some(found) = artifacts.into_iter().find(wanted) {
+            return Ok(found);
+        }
+        // What lies there and cannot be read is not nothing.
+        let named = |path: &&PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            !name.starts_with('.')
+                && run.is_none_or(|run| name.starts_with(run))
+                && fs::exists(&path.join(manifest::FILE))
+        };
+        for path in self.entries()?.iter().rev().filter(named) {
+            Manifest::read(path)?;
+        }
+        Err(match (run, newest) {
             (Some(run), Some(newest)) => {
                 Failure::new(Exit::Usage, format!("no artifact of run `{run}` lies in `{}`", self.root.display()))
                     .hint(format!("the newest there is of run `{newest}`"))
