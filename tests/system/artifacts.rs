@@ -357,7 +357,10 @@ fn a_manifest_cannot_lead_out_of_its_directory() {
     let mut manifest = world.manifest_of(&artifact);
     manifest["files"][0]["name"] = "../../secret".into();
     fs::write(artifact.join("manifest.json"), manifest.to_string()).unwrap();
-    let ended = world.govern(["verify", "files"]);
-    assert_ne!(ended.code, 0);
-    assert!(ended.stderr.contains("no plain file name"), "{}", ended.stderr);
+    let told = world.govern(["verify", "files"]).one_error(1);
+    assert!(told.message.contains("names `../../secret`, which is no plain file name"), "{}", told.whole);
+    fs::write(artifact.join("manifest.json"), "{").unwrap();
+    let told = world.govern(["verify", "files"]).one_error(1);
+    let path = artifact.join("manifest.json").display().to_string();
+    assert!(told.message.contains(&format!("`{path}` is not a manifest")), "{}", told.whole);
 }
