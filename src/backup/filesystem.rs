@@ -6,22 +6,28 @@ use std::path::{Path, PathBuf};
 
 use super::dialect::Dialect;
 use super::tool::{Item, Prepared, Tool, file_stem};
+use crate::config::name::JobName;
+use crate::config::overlap;
 use crate::config::policy::Filesystem;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::fs;
+use crate::kernel::mounts::{self, Mount};
+use crate::kernel::procfs::PROC;
 
 /// Records of 64 KiB instead of tar's 10 KiB: a pipe takes that much at once. tar(1), `-b`: times 512 bytes.
 const BLOCKING_FACTOR: &str = "--blocking-factor=128";
 
-/// Looks at every source before anything is written.
-pub fn prepare(policy: &Filesystem, target: &Path) -> Result<Prepared, Failure> {
+/// Looks at every source before anything is written. The artifacts of `job` will lie in `target`.
+pub fn prepare(policy: &Filesystem, target: &Path, job: &JobName) -> Result<Prepared, Failure> {
     let target = fs::canonical(target)?;
+    let own = target.join(job.as_str());
+    let mounts = mounts::read(Path::new(PROC))?;
     let mut items = Vec::new();
     for source in &policy.sources {
         let real = fs::canonical(source).map_err(|e| missing(source, &e))?;
         let patterns = patterns(&policy.exclude, source, &real);
-        if contains(&real, &target) && !excluded(&patterns, &target) {
+        if own.starts_with(&real) && !overlap::excluded(&own, &real, &patterns) {
             return Err(Failure::new(
                 Exit::Unavailable,
                 format!(
@@ -33,7 +39,8 @@ pub fn prepare(policy: &Filesystem, target: &Path) -> Result<Prepared, Failure> 
             .hint(format!("move the target, or add `{}` to `exclude`", target.display())));
         }
         fs::probe_read(&real)?;
-        items.push(item(policy, &patterns, source, &real));
+        let left_out = if policy.one_file_system { not_descended(&mounts, &real) } else { vec![] };
+        items.push(Item { left_out, ..item(policy, &patterns, source, &real) });
     }
     Ok(Prepared { items, versions: BTreeMap::new() })
 }
@@ -67,16 +74,15 @@ fn missing(source: &Path, error: &crate::kernel::Error) -> Failure {
         .hint("is its file system mounted? otherwise take it out of `sources`")
 }
 
-fn contains(outer: &Path, inner: &Path) -> bool {
-    inner.starts_with(outer)
-}
-
-/// Whether an anchored pattern without wildcards covers the path.
-fn excluded(patterns: &[String], path: &Path) -> bool {
-    patterns.iter().any(|p| {
-        let named = p.strip_suffix("/*").or_else(|| p.strip_suffix("/**")).unwrap_or(p);
-        p.starts_with('/') && !named.contains(['*', '?', '[']) && path.starts_with(named)
-    })
+/// File systems mounted below a source, which tar passes over without a word when it is told to stay on one.
+fn not_descended(mounts: &[Mount], real: &Path) -> Vec<String> {
+    let below = mounts.iter().map(|m| &m.point).filter(|point| point.starts_with(real) && *point != real);
+    let mut names: Vec<String> = below
+        .map(|point| format!("{} (another file system)", point.strip_prefix("/").unwrap_or(point).display()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn item(policy: &Filesystem, patterns: &[String], source: &Path, real: &Path) -> Item {
@@ -88,6 +94,7 @@ fn item(policy: &Filesystem, patterns: &[String], source: &Path, real: &Path) ->
         tool: Tool::reading(Dialect::TarCreate, create_argv(policy, patterns, real)),
         reader: Some(list_tool()),
         properties: BTreeMap::new(),
+        left_out: vec![],
     }
 }
 
@@ -176,12 +183,15 @@ mod tests {
         let root = dir.path().canonicalize().unwrap();
         let target = root.join("backup");
         fs::create_dir(&target, 0o700).unwrap();
-        let error = prepare(&policy(&[&root], &[]), &target).unwrap_err();
+        let error = prepare(&policy(&[&root], &[]), &target, &"etc".parse().unwrap()).unwrap_err();
         assert!(error.message.contains("the backup would read itself"), "{error}");
         assert_eq!(error.code, 69);
         let pattern = target.display().to_string();
         for exclude in [pattern.clone(), format!("{pattern}/*")] {
-            assert_eq!(prepare(&policy(&[&root], &[&exclude]), &target).unwrap().items.len(), 1);
+            assert_eq!(
+                prepare(&policy(&[&root], &[&exclude]), &target, &"etc".parse().unwrap()).unwrap().items.len(),
+                1
+            );
         }
     }
 
@@ -198,7 +208,7 @@ mod tests {
     fn a_missing_source_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let gone = dir.path().join("gone");
-        let error = prepare(&policy(&[&gone], &[]), dir.path()).unwrap_err();
+        let error = prepare(&policy(&[&gone], &[]), dir.path(), &"etc".parse().unwrap()).unwrap_err();
         assert_eq!(error.message, format!("source `{}` cannot be read", gone.display()));
     }
 

@@ -355,6 +355,7 @@ impl Client<'_> {
             tool: tool(self.policy, self.run, Dialect::Postgres, "pg_dumpall", arguments),
             reader: None,
             properties: BTreeMap::new(),
+            left_out: vec![],
         }
     }
 
@@ -376,6 +377,7 @@ impl Client<'_> {
             properties: [("encoding", &database.encoding), ("collate", &database.collate), ("ctype", &database.ctype)]
                 .map(|(key, value)| (key.to_owned(), value.clone()))
                 .into(),
+            left_out: vec![],
         }
     }
 }
