@@ -151,7 +151,7 @@ impl Store {
         for path in self.entries()?.into_iter().rev() {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let asked_for = run.map_or(name.as_str() > newest_good, |run| name.starts_with(run));
-            if name.starts_with('.') || good(&name) || !asked_for || !fs::exists(&path.join(manifest::FILE)) {
+            if !is_of_a_run(&name) || good(&name) || !asked_for || !fs::exists(&path.join(manifest::FILE)) {
                 continue;
             }
             if let Err(failure) = Manifest::read(&path) {
@@ -168,6 +168,12 @@ impl Store {
     fn entries(&self) -> Result<Vec<PathBuf>, Failure> {
         if fs::exists(&self.root) { Ok(fs::list(&self.root)?) } else { Ok(vec![]) }
     }
+}
+
+/// Whether a name has the shape of a run's id, `20261123T042000Z-4f7a`: what others put beside artifacts is none of our business.
+fn is_of_a_run(name: &str) -> bool {
+    let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).take(17).collect();
+    shape == "00000000T000000Z-"
 }
 
 fn unwritable(directory: &Path, error: &crate::kernel::Error) -> Failure {
