@@ -345,6 +345,10 @@ fn what_others_put_into_the_target_is_left_alone() {
     for name in ["other", "20990101T000000Z-0001", "20990101T000000Z-0002", "mine", "note.txt", ".hidden"] {
         assert!(directory.join(name).exists(), "{name}");
     }
+    // One that looks like the newest of ours and cannot be read is not passed over in silence.
+    let told = world.govern(["verify", "files"]).one_error(1);
+    assert!(told.message.contains("20990101T000000Z-0002/manifest.json` is not a manifest"), "{}", told.whole);
+    fs::remove_dir_all(directory.join("20990101T000000Z-0002")).unwrap();
     world.restored("files", &world.path("source"));
 }
 
