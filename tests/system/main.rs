@@ -3,4 +3,5 @@
 
 mod harness;
 mod journal;
+mod postgres;
 mod smoke;
