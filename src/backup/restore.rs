@@ -8,6 +8,7 @@ use super::manifest::{File, Manifest};
 use super::pg_dump::{conninfo, identifier, literal, psql, refusal, tool};
 use super::tool::{Output, Tool};
 use crate::config::policy::PgDump;
+use crate::config::secrets::url_password;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::fs;
@@ -151,6 +152,38 @@ async fn into_database(
     Ok(files.iter().map(|f| step(f)).collect())
 }
 
+/// Refuses a destination nothing can be restored into, before it is written down anywhere.
+pub fn check_destination(policy: &PgDump, to: &str) -> Result<(), Failure> {
+    destination(policy, to).map(|_| ())
+}
+
+/// libpq decodes the names of parameters, too: `p%61ssword=` is one.
+fn holds_password(uri: &str) -> bool {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let mut keys = query.split(['&', '#']).filter_map(|pair| pair.split_once('=')).map(|(key, _)| decoded(key));
+    url_password(uri).is_some() || keys.any(|key| key.to_ascii_lowercase().contains("password"))
+}
+
+/// With `%61` as the byte it stands for, as far as that is text.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| str::from_utf8(hex).ok());
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// A database's name on the server of the policy, or a URI of another server with the database in it.
 fn destination(policy: &PgDump, to: &str) -> Result<(PgDump, String), Failure> {
     if !to.contains("://") {
@@ -160,11 +193,11 @@ fn destination(policy: &PgDump, to: &str) -> Result<(PgDump, String), Failure> {
         Failure::new(Exit::Usage, format!("the URI given to `--to` {why}"))
             .hint("write `postgresql://USER@HOST:PORT/DATABASE`")
     };
-    let after_scheme = to.split_once("://").map_or("", |(_, rest)| rest);
-    let (authority, path) = after_scheme.split_once('/').ok_or_else(|| bad("names no database"))?;
-    if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || to.contains("password=") {
+    if holds_password(to) {
         return Err(bad("holds a password, which everybody could see in the list of processes"));
     }
+    let after_scheme = to.split_once("://").map_or("", |(_, rest)| rest);
+    let (authority, path) = after_scheme.split_once('/').ok_or_else(|| bad("names no database"))?;
     let (database, query) = path.split_once('?').map_or((path, None), |(d, q)| (d, Some(q)));
     if database.is_empty() {
         return Err(bad("names no database"));
@@ -212,9 +245,17 @@ mod tests {
 
     #[test]
     fn a_password_in_a_uri_is_refused_without_repeating_it() {
-        for uri in ["postgresql://me:hunter2@h/d", "postgresql://h/d?password=hunter2"] {
+        for uri in [
+            "postgresql://me:hunter2@h/d",
+            "postgresql://me:hun/ter2@h/d",
+            "postgresql://me:hunter2@h",
+            "postgresql://h/d?password=hunter2",
+            "postgresql://h/d?a=b&pass%77ord=hunter2",
+            "postgresql://h/d?sslpassword=hunter2",
+        ] {
             let error = destination(&policy(), uri).unwrap_err();
-            assert!(!error.to_string().contains("hunter2"), "{error}");
+            assert!(error.message.ends_with("in the list of processes"), "{error}");
+            assert!(!error.to_string().contains("ter2"), "{error}");
         }
         assert!(destination(&policy(), "postgresql://h").is_err());
         assert!(destination(&policy(), "postgresql://h/?x=y").is_err());
