@@ -37,6 +37,18 @@ pub struct Step {
     pub path: Option<PathBuf>,
 }
 
+/// How much of its own a database holds: relations, functions, schemas, large objects. What an extension brought along, perhaps
+/// from the template, is not its own.
+const OBJECTS: &str = "SELECT count(*) FROM (
+        SELECT 'pg_class'::regclass AS class, oid, relnamespace AS schema FROM pg_class
+            WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+        UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc
+        UNION ALL SELECT 'pg_namespace'::regclass, oid, oid FROM pg_namespace WHERE nspname <> 'public'
+        UNION ALL SELECT 'pg_largeobject'::regclass, oid, NULL FROM pg_largeobject_metadata
+    ) o LEFT JOIN pg_namespace n ON n.oid = o.schema
+    WHERE (n.oid IS NULL OR n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')";
+
 /// Decides what goes where and looks whether it can, before anything is written.
 pub async fn prepare(
     manifest: &Manifest,
@@ -113,21 +125,21 @@ async fn into_database(
         let output = ask(psql(&policy, run, database, statement)).await?;
         if output.success { Ok(output.stdout) } else { Err(refusal("the PostgreSQL server refuses", &output)) }
     };
-    let there = query("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = {}", literal(&database))).await?;
+    let look = format!("SELECT 1 FROM pg_database WHERE datname = {}", literal(&database));
+    let (via, there) = match query("postgres", &look).await {
+        // A server may be without the database `postgres`; templates are there always.
+        Err(e) if e.one_line().contains("does not exist") => ("template1", query("template1", &look).await?),
+        answer => ("postgres", answer?),
+    };
     if there.trim() == "1" {
-        let count = query(
-            &database,
-            "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
-        )
-        .await?;
+        let count = query(&database, OBJECTS).await?;
         if count.trim() != "0" {
             return Err(Failure::new(Exit::Usage, format!("database `{database}` is not empty"))
                 .hint("restore into a new database, then rename it"));
         }
     } else {
         let properties = files.iter().find(|f| f.phase == "dump").map(|f| f.properties.clone()).unwrap_or_default();
-        query("postgres", &create_statement(&database, &properties)).await?;
+        query(via, &create_statement(&database, &properties)).await?;
     }
     let step = |file: &File| {
         let arguments = match file.phase.as_str() {
@@ -135,7 +147,7 @@ async fn into_database(
                 "--no-psqlrc".into(),
                 "--no-password".into(),
                 "--quiet".into(),
-                format!("--dbname={}", conninfo(&policy.connection, "postgres")).into(),
+                format!("--dbname={}", conninfo(&policy.connection, via)).into(),
             ],
             _ => vec![
                 "--no-password".into(),
@@ -220,6 +232,19 @@ fn create_statement(database: &str, properties: &std::collections::BTreeMap<Stri
             statement.push_str(&format!(" {option} {}", literal(value)));
         }
     }
+    // Said even where it is libc: the template of another server may have another provider.
+    let provider = match properties.get("provider").map(String::as_str) {
+        Some("c") => Some(("libc", None)),
+        Some("i") => Some(("icu", Some("ICU_LOCALE"))),
+        Some("b") => Some(("builtin", Some("BUILTIN_LOCALE"))),
+        _ => None,
+    };
+    if let Some((provider, option)) = provider {
+        statement.push_str(&format!(" LOCALE_PROVIDER {provider}"));
+        if let (Some(option), Some(locale)) = (option, properties.get("locale")) {
+            statement.push_str(&format!(" {option} {}", literal(locale)));
+        }
+    }
     statement
 }
 
@@ -267,6 +292,11 @@ mod tests {
         assert_eq!(
             create_statement("a\"b", &properties),
             r#"CREATE DATABASE "a""b" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'"#
+        );
+        let properties = [("provider".to_owned(), "i".to_owned()), ("locale".to_owned(), "de-AT".to_owned())].into();
+        assert_eq!(
+            create_statement("a", &properties),
+            r#"CREATE DATABASE "a" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-AT'"#
         );
     }
 }
