@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
@@ -75,14 +75,15 @@ impl Cluster {
              shared_buffers = 16MB\nmax_connections = 40\ntimezone = 'UTC'",
             dir.display()
         );
-        let mut command = Command::new("setpriv");
+        fs::set_permissions(&dir, PermissionsExt::from_mode(0o711)).unwrap();
+        let mut command = Command::new("sh");
         if harness::is_root() {
             let (uid, gid) = server_account().unwrap();
             chown(&dir, Some(uid), Some(gid)).unwrap();
-            command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]);
+            command = Command::new("setpriv");
+            command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]).arg("sh");
         }
-        fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
-        command.args(["sh", "-c", KEEPER, "keeper"]).args([&bin, &dir]).args([&conf, hba]);
+        command.args(["-c", KEEPER, "keeper"]).args([&bin, &dir]).args([&conf, hba]);
         let keeper = command.stdin(Stdio::piped()).spawn().unwrap();
         let cluster = Cluster { dir, bin, keeper };
         wait_for("the server", || {
@@ -123,7 +124,21 @@ impl Cluster {
     /// the environment: psql reads a `=` in an argument as a connection string.
     fn psql(&self, database: &str, script: &str) -> Result<String, String> {
         let mut child = Command::new(self.bin.join("psql"))
-            .args(["-X", "-w", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h", self.host(), "-f", "-"])
+            .args([
+                "-X",
+                "-w",
+                "-A",
+                "-t",
+                "-q",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-U",
+                "postgres",
+                "-h",
+                self.host(),
+                "-f",
+                "-",
+            ])
             .env("PGDATABASE", database)
             .env("PGCLIENTENCODING", "UTF8")
             .env("LC_ALL", "C.UTF-8")

@@ -50,9 +50,7 @@ fn a_service_a_uri_and_parts_lead_to_the_same_server() {
         let run = world.command(["run", "db"]).env("PGSERVICEFILE", &services).output().unwrap();
         harness::Ended::from(run).expect(0);
         let to = format!("back{n}");
-        cluster.sql("postgres", &format!("CREATE DATABASE {to} OWNER backup"));
-        let restore = world.command(["restore", "db", "--to", &to]).env("PGSERVICEFILE", &services).output().unwrap();
-        harness::Ended::from(restore).expect(0);
+        world.govern(["restore", "db", "--to", &format!("postgresql://postgres@/{to}?host={host}")]).expect(0);
         assert_eq!(cluster.sql(&to, "SELECT count(*) FROM posts").trim(), "10", "{connection}");
     }
 }
@@ -73,9 +71,8 @@ fn a_wrong_password_is_one_clear_error_and_no_secret_shows() {
         return;
     }
     let (world, cluster) = (World::new(), guarded());
-    let connection = |file: &Path| {
-        format!("host = \"{}\"\nuser = \"backup\"\npassfile = \"{}\"", cluster.host(), file.display())
-    };
+    let connection =
+        |file: &Path| format!("host = \"{}\"\nuser = \"backup\"\npassfile = \"{}\"", cluster.host(), file.display());
     fs::create_dir(world.path("secrets")).unwrap();
     let right = passfile(&world, "secrets/right", SECRET);
     let wrong = passfile(&world, "secrets/wrong", &format!("{SECRET}-mistyped"));
@@ -114,8 +111,7 @@ fn a_passfile_that_others_can_read_is_refused() {
     let (world, cluster) = (World::new(), guarded());
     let file = passfile(&world, "pgpass", SECRET);
     fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
-    let connection =
-        format!("host = \"{}\"\nuser = \"backup\"\npassfile = \"{}\"", cluster.host(), file.display());
+    let connection = format!("host = \"{}\"\nuser = \"backup\"\npassfile = \"{}\"", cluster.host(), file.display());
     policy_with(&world, &connection, "[\"forum\"]", "", NO_GLOBALS);
     let ended = world.govern(["run", "db"]).expect(77);
     assert!(ended.stderr.contains("can be read by others") && ended.stderr.contains("chmod 600"), "{}", ended.stderr);
@@ -247,5 +243,12 @@ fn a_table_the_role_may_not_read_is_named() {
     assert!(ended.stderr.contains("4711"), "{}", ended.stderr);
     assert_refused(&world, &ended, 1);
     cluster.sql("forum", "GRANT SELECT ON LARGE OBJECT 4711 TO weak");
+    world.govern(["run", "db"]).expect(0);
+    // A dump of the rows a policy shows would be no dump of the table.
+    cluster.sql("forum", "ALTER TABLE open ENABLE ROW LEVEL SECURITY");
+    let ended = world.govern(["run", "db"]).expect(77);
+    assert!(ended.stderr.contains("public.open") && ended.stderr.contains("BYPASSRLS"), "{}", ended.stderr);
+    assert_refused(&world, &ended, 2);
+    cluster.sql("forum", "ALTER ROLE weak BYPASSRLS");
     world.govern(["run", "db"]).expect(0);
 }

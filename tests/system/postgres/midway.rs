@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::cluster::{Cluster, can_start};
 use super::{
-    NO_GLOBALS, assert_refused, assert_same, bulky, fingerprint, now, phases, policy, sessions, wait_for_bytes, wait_until,
+    NO_GLOBALS, assert_nothing_half_done, assert_refused, assert_same, bulky, fingerprint, now, phases, policy,
+    sessions, wait_for_bytes, wait_until,
 };
 use crate::harness::{World, finish, payload_processes, phase, wait_for};
 
@@ -57,7 +58,7 @@ fn a_cancelled_dump_leaves_no_session_on_the_server() {
     assert!(there.iter().any(|s| s.contains("govern/")), "{there:?} of {run}");
     world.govern(["cancel", "db"]).expect(0);
     let ended = finish(child).expect(130);
-    assert_refused(&world, &ended, 1);
+    assert_nothing_half_done(&world, &ended, 1);
     // The server notices that a client is gone when it next writes to it.
     wait_for("the end of the dump's session", || sessions(&cluster).is_empty().then_some(()));
     let run = world.last_run("db");
@@ -76,7 +77,9 @@ fn a_pause_holds_the_server_in_its_socket() {
     wait_for_bytes(&world, &mut child, 300_000);
     world.govern(["pause", "db"]).expect(0);
     let first = wait_until(&world, &mut child, "a pause", |now| now["progress"]["paused"] == true);
-    wait_for("a session in ClientWrite", || sessions(&cluster).iter().any(|s| s.contains("|ClientWrite|")).then_some(()));
+    wait_for("a session in ClientWrite", || {
+        sessions(&cluster).iter().any(|s| s.contains("|ClientWrite|")).then_some(())
+    });
     // The first beat after the pause may still count what was in the pipe; from the next on nothing moves.
     let later = |than: &Value| {
         let than = than["at"]["us"].as_i64().unwrap();
@@ -111,7 +114,7 @@ fn a_paused_dump_can_be_cancelled() {
     wait_until(&world, &mut child, "a pause", |now| now["progress"]["paused"] == true);
     world.govern(["cancel", "db"]).expect(0);
     let ended = finish(child).expect(130);
-    assert_refused(&world, &ended, 1);
+    assert_nothing_half_done(&world, &ended, 1);
     wait_for("the end of the dump's session", || sessions(&cluster).is_empty().then_some(()));
 }
 
@@ -153,11 +156,12 @@ fn the_session_on_the_server_carries_the_name_of_the_run() {
     let (world, cluster) = slow_dump();
     let mut child = world.start(["run", "db"]);
     wait_for_bytes(&world, &mut child, 300_000);
-    let run = world.govern(["history", "--json", "--limit", "1"]).expect(0).json()[0]["run"].as_str().unwrap().to_owned();
+    let run =
+        world.govern(["history", "--json", "--limit", "1"]).expect(0).json()[0]["run"].as_str().unwrap().to_owned();
     let there = sessions(&cluster);
     assert_eq!(there.len(), 1, "{there:?}");
     assert!(there[0].ends_with(&format!("|govern/{run}")), "{there:?} of {run}");
     world.govern(["cancel", "db", "--now"]).expect(0);
     let ended = finish(child).expect(130);
-    assert_refused(&world, &ended, 1);
+    assert_nothing_half_done(&world, &ended, 1);
 }

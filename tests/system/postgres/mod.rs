@@ -77,7 +77,8 @@ fn wait_until(world: &World, child: &mut Child, what: &str, mut reached: impl Fn
 #[track_caller]
 fn wait_for_bytes(world: &World, child: &mut Child, bytes: u64) -> Value {
     wait_until(world, child, "bytes of a table", |now| {
-        let in_table = now["phases"].as_array().unwrap().iter().any(|p| p["title"].as_str().unwrap().starts_with("table"));
+        let in_table =
+            now["phases"].as_array().unwrap().iter().any(|p| p["title"].as_str().unwrap().starts_with("table"));
         in_table && now["progress"]["plain"].as_u64().unwrap() > bytes
     })
 }
@@ -99,7 +100,14 @@ fn phases<'a>(run: &'a Value, name: &str) -> Vec<&'a Value> {
 /// A failure is one message with its reason, and nothing was left half done.
 #[track_caller]
 fn assert_refused(world: &World, ended: &Ended, artifacts: usize) {
-    assert_eq!(ended.stderr.matches("error").count(), 1, "not one clear error:\n{}", ended.stderr);
+    let errors = ended.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!(errors, 1, "not one clear error:\n{}", ended.stderr);
+    assert_nothing_half_done(world, ended, artifacts);
+}
+
+/// No artifact more than there were, no temporary name, no open phase.
+#[track_caller]
+fn assert_nothing_half_done(world: &World, ended: &Ended, artifacts: usize) {
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     assert_eq!(world.artifacts("db").len(), artifacts, "{:?}", world.artifacts("db"));
     assert!(world.temporaries("db").is_empty(), "{:?}", world.temporaries("db"));

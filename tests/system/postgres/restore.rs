@@ -15,11 +15,14 @@ fn only_an_empty_database_is_filled() {
     policy(&world, cluster.host(), "[\"wiki\"]", "", NO_GLOBALS);
     world.govern(["run", "db"]).expect(0);
     // Into itself, and into others that hold something, be it no table.
-    cluster.sql("postgres", "CREATE DATABASE view; CREATE DATABASE function; CREATE DATABASE blob; CREATE DATABASE bare");
+    cluster.sql("postgres", "CREATE DATABASE view; CREATE DATABASE function; CREATE DATABASE blob; CREATE DATABASE schema; CREATE DATABASE bare");
     cluster.sql("view", "CREATE VIEW v AS SELECT 1 AS one");
     cluster.sql("function", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
     cluster.sql("blob", "SELECT lo_from_bytea(77, 'x')");
-    for name in ["wiki", "view", "function", "blob"] {
+    cluster.sql("schema", "CREATE SCHEMA s");
+    // What comes with an extension, here one with a table of its own and functions, is not the database's own.
+    cluster.sql("bare", "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION tablefunc");
+    for name in ["wiki", "view", "function", "blob", "schema"] {
         let ended = world.govern(["restore", "db", "--to", name]).expect(2);
         assert!(ended.stderr.contains(&format!("database `{name}` is not empty")), "{}", ended.stderr);
     }
