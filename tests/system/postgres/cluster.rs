@@ -24,8 +24,8 @@ if [ ! -e failed ]; then
 fi
 cat >/dev/null
 if [ -n "$pid" ]; then
-    kill -QUIT "$pid" 2>/dev/null
-    wait "$pid"
+    # More than once: until a server that is just starting listens to it, the signal is lost.
+    while kill -QUIT "$pid" 2>/dev/null; do sleep 0.05; done
 fi
 cd / && rm -rf "$dir"
 "#;
@@ -102,11 +102,6 @@ impl Cluster {
     /// The directory of the socket: what `host` takes.
     pub fn host(&self) -> &str {
         self.dir.to_str().unwrap()
-    }
-
-    /// Where the real programs are.
-    pub fn bin(&self) -> &Path {
-        &self.bin
     }
 
     /// The major version.

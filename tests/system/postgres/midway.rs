@@ -156,8 +156,7 @@ fn the_session_on_the_server_carries_the_name_of_the_run() {
     let (world, cluster) = slow_dump();
     let mut child = world.start(["run", "db"]);
     wait_for_bytes(&world, &mut child, 300_000);
-    let run =
-        world.govern(["history", "--json", "--limit", "1"]).expect(0).json()[0]["run"].as_str().unwrap().to_owned();
+    let run = world.history()[0]["run"].as_str().unwrap().to_owned();
     let there = sessions(&cluster);
     assert_eq!(there.len(), 1, "{there:?}");
     assert!(there[0].ends_with(&format!("|govern/{run}")), "{there:?} of {run}");
