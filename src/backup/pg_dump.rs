@@ -389,6 +389,7 @@ impl Client<'_> {
             tool: tool(self.policy, self.run, Dialect::Postgres, "pg_dumpall", arguments),
             reader: None,
             properties: BTreeMap::new(),
+            left_out: vec![],
         }
     }
 
@@ -408,6 +409,7 @@ impl Client<'_> {
             tool: tool(self.policy, self.run, Dialect::PgDump, "pg_dump", arguments),
             reader,
             properties: database.properties(),
+            left_out: vec![],
         }
     }
 }

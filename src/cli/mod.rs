@@ -23,6 +23,9 @@ pub use context::Context;
 
 use crate::failure::Failure;
 
+/// The heading of the flags every command takes.
+const EVERYWHERE: &str = "Everywhere";
+
 /// Runs backups without hurting the server, and writes down exactly what happened.
 #[derive(Debug, Parser)]
 #[command(
@@ -41,13 +44,13 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 warning, 69 unavailable, 75 not now, 77 n
 )]
 pub struct Args {
     /// Directory of govern.toml and jobs/ [default: /etc/govern, or ~/.config/govern]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub config: Option<PathBuf>,
     /// Directory of the ledger and the logs [default: /var/lib/govern, or ~/.local/state/govern]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub state: Option<PathBuf>,
-    /// Colours on the screen
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// Colours on the screen: auto, always, never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true, help_heading = EVERYWHERE)]
     pub color: Color,
     /// What is to be done
     #[command(subcommand)]

@@ -42,8 +42,16 @@ impl Ledger {
             return Ok(None);
         }
         // Not SQLITE_OPEN_READ_ONLY: a WAL database that nobody has open can only be read by one who may create its -shm.
-        let mut ledger = Ledger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        ledger.migrate()?;
+        let mut ledger = Ledger::connect(path.clone(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        match ledger.migrate() {
+            Err(error) if error.disk_full() => {
+                // On a full disk the -shm cannot be made. Who locks everybody out needs none, and must be gone soon.
+                ledger = Ledger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                ledger.sql("lock it", |c| c.pragma_update(None, "locking_mode", "EXCLUSIVE"))?;
+                ledger.migrate()?;
+            }
+            migrated => migrated?,
+        }
         Ok(Some(ledger))
     }
 

@@ -280,7 +280,12 @@ fn describe(request: &Request, prepared: &Prepared, site: &Site<'_>, outcomes: &
         compression,
         verified: checks::word(site.policy.verify).to_owned(),
         files: prepared.items.iter().zip(outcomes).filter_map(file).collect(),
-        left_out: outcomes.iter().flat_map(|o| o.heard.left_out.clone()).collect(),
+        left_out: prepared
+            .items
+            .iter()
+            .zip(outcomes)
+            .flat_map(|(i, o)| [i.left_out.clone(), o.heard.left_out.clone()].concat())
+            .collect(),
         warnings: outcomes.iter().flat_map(|o| o.heard.warnings.clone()).collect(),
         versions: prepared.versions.clone(),
         pg_dump: match &request.policy.kind {

@@ -55,7 +55,12 @@ pub async fn work(state: &Path, run: &str, starter: Option<UnixStream>) -> Resul
     }
     recorder.run_started(request.asked_at, group.level(), &group.explain(), None).await;
     control.listen(&recorder, &run_dir);
-    let mut stage = Stage::new(recorder, run, group, request.policy.supervision.clone(), orders);
+    let mut supervision = request.policy.supervision.clone();
+    if matches!(request.action, Action::Restore { .. }) {
+        // A pace set for the nightly backup is not meant for the hour when it is needed; `govern throttle` can set one.
+        supervision.rate = None;
+    }
+    let mut stage = Stage::new(recorder, run, group, supervision, orders);
     let done = perform(&mut stage, &request, state).await;
     let code = conclude(stage, &request, done).await;
     control.farewell().await;

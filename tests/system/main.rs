@@ -1,7 +1,11 @@
 //! System tests: the real program on real files, servers and processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
+mod artifacts;
+mod errors;
+mod filesystem;
 mod harness;
 mod journal;
 mod postgres;
+mod screens;
 mod smoke;

@@ -198,7 +198,17 @@ async fn start_tool(
     spawn.env.extend(tool.env.iter().cloned());
     spawn.directory = Some(tool.directory.clone());
     (spawn.stdin, spawn.stdout, spawn.stderr) = (stdin, stdout, stderr);
-    Ok(Actor { child: spawn.start()?, exit: None })
+    let child = spawn.start().map_err(|error| match tool.dialect {
+        Dialect::Command { .. } => not_started(error),
+        _ => error.into(),
+    })?;
+    Ok(Actor { child, exit: None })
+}
+
+/// A command that was found and still cannot be executed.
+fn not_started(error: kernel::Error) -> Failure {
+    let failure = Failure { code: crate::exit::Exit::NotStarted.code(), ..error.into() };
+    failure.hint("it needs the right to be executed; a script also the interpreter that its first line names")
 }
 
 impl Dressing<'_> {

@@ -122,6 +122,8 @@ impl Stage {
     /// Runs programs even when the run is to end: for putting away what it had begun.
     pub async fn perform_at_the_end(&mut self, phase: &Open, work: Work<'_>) -> Result<Outcome, Failure> {
         let stopped = self.stopped.take();
+        // What was to be killed is gone; the next program has its own time.
+        self.kill_at = None;
         let outcome = self.perform(phase, work).await;
         self.stopped = stopped.or(self.stopped);
         outcome

@@ -30,10 +30,10 @@ impl Stop {
         }
     }
 
-    fn state(self) -> State {
+    fn verdict(self) -> Verdict {
         match self {
-            Stop::Cancelled => State::Cancelled,
-            Stop::TimedOut => State::Failed,
+            Stop::Cancelled => Verdict { state: State::Cancelled, message: None },
+            Stop::TimedOut => Verdict { state: State::Failed, message: Some(self.failure().message) },
         }
     }
 }
@@ -91,7 +91,7 @@ impl Outcome {
     /// Of a phase that was not let begin.
     pub(super) fn never_began(stop: Stop) -> Outcome {
         Outcome {
-            verdict: Verdict { state: stop.state(), message: Some(stop.failure().message) },
+            verdict: stop.verdict(),
             stopped: Some(stop),
             report: None,
             usage: Usage::default(),
@@ -107,7 +107,7 @@ impl Outcome {
         let tool = cast.tool.as_ref().and_then(|t| t.exit);
         let pump = cast.pump.as_ref().and_then(|p| p.exit);
         let verdict = match stopped {
-            Some(stop) => Verdict { state: stop.state(), message: Some(stop.failure().message) },
+            Some(stop) => stop.verdict(),
             None => judge(&cast, tool, pump),
         };
         let exits = [tool, pump].into_iter().flatten();
