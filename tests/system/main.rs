@@ -6,5 +6,6 @@ mod errors;
 mod filesystem;
 mod harness;
 mod journal;
+mod postgres;
 mod screens;
 mod smoke;
