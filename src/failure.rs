@@ -97,13 +97,15 @@ impl From<kernel::Error> for Failure {
 
 impl From<ledger::Error> for Failure {
     fn from(error: ledger::Error) -> Failure {
-        let failure = Failure::new(Exit::Internal, error.to_string());
+        let full = error.disk_full();
+        let failure = Failure::new(if full { Exit::Failed } else { Exit::Internal }, error.to_string());
         let failure = match error.source() {
             Some(source) => failure.because(source),
             None => failure,
         };
         match error {
             ledger::Error::Newer { .. } => failure.hint("use the program that wrote it, or a newer one"),
+            _ if full => failure.hint("make room on the file system of the state directory"),
             _ => failure,
         }
     }

@@ -13,11 +13,10 @@ const FILTER: &str = "GOVERN_LOG";
 
 /// Starts logging for a command. Without a journal there is none to write to, which is no error.
 pub fn start(command: &Command) {
-    let filter = match std::env::var(FILTER) {
-        Ok(wish) => EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).parse_lossy(wish),
-        // How a run went is told by whoever started it; from its worker it is for the journal.
-        Err(_) => EnvFilter::new("warn,govern::run::recorder=error"),
-    };
+    // What a worker has to say reaches its starter as events; its own standard error is for what cannot be said that way.
+    let is_worker = matches!(command, Command::Worker(_));
+    let default = if is_worker { LevelFilter::ERROR } else { LevelFilter::WARN };
+    let filter = EnvFilter::builder().with_default_directive(default.into()).with_env_var(FILTER).from_env_lossy();
     let stderr = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(terminal::stderr_is_terminal())

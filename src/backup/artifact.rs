@@ -124,8 +124,11 @@ impl Store {
         Ok(found)
     }
 
-    /// One artifact: of a run, or the newest.
+    /// One artifact: of a run, or the newest. One whose manifest is damaged is not passed over for an older one.
     pub fn find(&self, run: Option<&str>) -> Result<Artifact, Failure> {
+        if let Some((_, failure)) = self.damaged(run)? {
+            return Err(failure);
+        }
         let artifacts = self.artifacts()?;
         let wanted = |a: &Artifact| run.is_none_or(|run| a.manifest.run.starts_with(run));
         let newest = artifacts.first().map(|a| a.manifest.run.clone());
@@ -139,9 +142,38 @@ impl Store {
         })
     }
 
+    /// The artifact that [`Store::find`] would be asked for, if its manifest cannot be read: its directory, and why.
+    pub fn damaged(&self, run: Option<&str>) -> Result<Option<(PathBuf, Failure)>, Failure> {
+        let artifacts = self.artifacts()?;
+        let good = |name: &str| artifacts.iter().any(|a| a.manifest.run == name);
+        // Runs are named by the time of their start, so the names tell which is newer.
+        let newest_good = artifacts.first().map_or("", |a| a.manifest.run.as_str());
+        for path in self.entries()?.into_iter().rev() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let asked_for = run.map_or(name.as_str() > newest_good, |run| name.starts_with(run));
+            if !is_of_a_run(&name) || good(&name) || !asked_for || !fs::exists(&path.join(manifest::FILE)) {
+                continue;
+            }
+            if let Err(failure) = Manifest::read(&path) {
+                let failure = match artifacts.first() {
+                    Some(older) => failure.hint(format!("`--run {}` takes the one before", older.manifest.run)),
+                    None => failure,
+                };
+                return Ok(Some((path, failure)));
+            }
+        }
+        Ok(None)
+    }
+
     fn entries(&self) -> Result<Vec<PathBuf>, Failure> {
         if fs::exists(&self.root) { Ok(fs::list(&self.root)?) } else { Ok(vec![]) }
     }
+}
+
+/// Whether a name has the shape of a run's id, `20261123T042000Z-4f7a`: what others put beside artifacts is none of our business.
+fn is_of_a_run(name: &str) -> bool {
+    let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).take(17).collect();
+    shape == "00000000T000000Z-"
 }
 
 fn unwritable(directory: &Path, error: &crate::kernel::Error) -> Failure {

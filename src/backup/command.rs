@@ -43,5 +43,6 @@ fn item(policy: &Command) -> Item {
         },
         reader: None,
         properties: BTreeMap::new(),
+        left_out: vec![],
     }
 }

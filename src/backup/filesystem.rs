@@ -6,21 +6,28 @@ use std::path::{Path, PathBuf};
 
 use super::dialect::Dialect;
 use super::tool::{Item, Prepared, Tool, file_stem};
+use crate::config::name::JobName;
+use crate::config::overlap;
 use crate::config::policy::Filesystem;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::fs;
+use crate::kernel::mounts::{self, Mount};
+use crate::kernel::procfs::PROC;
 
 /// Records of 64 KiB instead of tar's 10 KiB: a pipe takes that much at once. tar(1), `-b`: times 512 bytes.
 const BLOCKING_FACTOR: &str = "--blocking-factor=128";
 
-/// Looks at every source before anything is written.
-pub fn prepare(policy: &Filesystem, target: &Path) -> Result<Prepared, Failure> {
+/// Looks at every source before anything is written. The artifacts of `job` will lie in `target`.
+pub fn prepare(policy: &Filesystem, target: &Path, job: &JobName) -> Result<Prepared, Failure> {
     let target = fs::canonical(target)?;
+    let own = target.join(job.as_str());
+    let mounts = mounts::read(Path::new(PROC))?;
     let mut items = Vec::new();
     for source in &policy.sources {
         let real = fs::canonical(source).map_err(|e| missing(source, &e))?;
-        if contains(&real, &target) && !excluded(&policy.exclude, &target) {
+        let patterns = patterns(&policy.exclude, source, &real);
+        if own.starts_with(&real) && !overlap::excluded(&own, &real, &patterns) {
             return Err(Failure::new(
                 Exit::Unavailable,
                 format!(
@@ -32,9 +39,33 @@ pub fn prepare(policy: &Filesystem, target: &Path) -> Result<Prepared, Failure> 
             .hint(format!("move the target, or add `{}` to `exclude`", target.display())));
         }
         fs::probe_read(&real)?;
-        items.push(item(policy, source, &real));
+        let left_out = if policy.one_file_system { not_descended(&mounts, &real) } else { vec![] };
+        items.push(Item { left_out, ..item(policy, &patterns, source, &real) });
     }
     Ok(Prepared { items, versions: BTreeMap::new() })
+}
+
+/// The patterns for one source. What is written from the root of the machine is written with the source's own name; where links
+/// lead elsewhere, the same pattern applies there, too.
+fn patterns(exclude: &[String], source: &Path, real: &Path) -> Vec<String> {
+    let elsewhere = |pattern: &String| {
+        let below = pattern.strip_prefix(&verbatim(source.to_str()?)).filter(|rest| rest.starts_with('/'))?;
+        Some(format!("{}{below}", verbatim(real.to_str()?.trim_end_matches('/'))))
+    };
+    let linked = exclude.iter().filter(|_| source != real).filter_map(elsewhere);
+    exclude.iter().cloned().chain(linked).collect()
+}
+
+/// A path as a pattern that matches nothing else.
+fn verbatim(path: &str) -> String {
+    let mut pattern = String::new();
+    for c in path.chars() {
+        if matches!(c, '*' | '?' | '[' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
 }
 
 fn missing(source: &Path, error: &crate::kernel::Error) -> Failure {
@@ -43,27 +74,27 @@ fn missing(source: &Path, error: &crate::kernel::Error) -> Failure {
         .hint("is its file system mounted? otherwise take it out of `sources`")
 }
 
-fn contains(outer: &Path, inner: &Path) -> bool {
-    inner.starts_with(outer)
+/// File systems mounted below a source, which tar passes over without a word when it is told to stay on one.
+fn not_descended(mounts: &[Mount], real: &Path) -> Vec<String> {
+    let below = mounts.iter().map(|m| &m.point).filter(|point| point.starts_with(real) && *point != real);
+    let mut names: Vec<String> = below
+        .map(|point| format!("{} (another file system)", point.strip_prefix("/").unwrap_or(point).display()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
-/// Whether an anchored pattern without wildcards covers the path.
-fn excluded(patterns: &[String], path: &Path) -> bool {
-    patterns.iter().any(|p| {
-        let named = p.strip_suffix("/*").or_else(|| p.strip_suffix("/**")).unwrap_or(p);
-        p.starts_with('/') && !named.contains(['*', '?', '[']) && path.starts_with(named)
-    })
-}
-
-fn item(policy: &Filesystem, source: &Path, real: &Path) -> Item {
+fn item(policy: &Filesystem, patterns: &[String], source: &Path, real: &Path) -> Item {
     let label = source.display().to_string();
     Item {
         phase: "archive",
         file: Some(format!("{}.tar", file_stem(&label))),
         label,
-        tool: Tool::reading(Dialect::TarCreate, create_argv(policy, real)),
+        tool: Tool::reading(Dialect::TarCreate, create_argv(policy, patterns, real)),
         reader: Some(list_tool()),
         properties: BTreeMap::new(),
+        left_out: vec![],
     }
 }
 
@@ -81,7 +112,7 @@ pub fn extract_tool(to: &Path) -> Tool {
     Tool::reading(Dialect::TarRead, argv)
 }
 
-fn create_argv(policy: &Filesystem, real: &Path) -> Vec<OsString> {
+fn create_argv(policy: &Filesystem, patterns: &[String], real: &Path) -> Vec<OsString> {
     let mut argv: Vec<OsString> = ["tar", "--create", "--file=-", BLOCKING_FACTOR].map(Into::into).into();
     // pax keeps nanoseconds and any length of name; access and change times would differ in each archive and restore nothing.
     argv.extend(["--format=posix", "--pax-option=delete=atime,delete=ctime"].map(Into::into));
@@ -97,7 +128,7 @@ fn create_argv(policy: &Filesystem, real: &Path) -> Vec<OsString> {
     let relative = real.strip_prefix("/").unwrap_or(real);
     let (member, prefix) =
         if relative.as_os_str().is_empty() { (PathBuf::from("."), "./") } else { (relative.to_path_buf(), "") };
-    argv.extend(policy.exclude.iter().flat_map(|pattern| exclude_arguments(pattern, prefix)).map(OsString::from));
+    argv.extend(patterns.iter().flat_map(|pattern| exclude_arguments(pattern, prefix)).map(OsString::from));
     argv.extend(["--directory=/".into(), "--".into(), member.into_os_string()]);
     argv
 }
@@ -152,27 +183,39 @@ mod tests {
         let root = dir.path().canonicalize().unwrap();
         let target = root.join("backup");
         fs::create_dir(&target, 0o700).unwrap();
-        let error = prepare(&policy(&[&root], &[]), &target).unwrap_err();
+        let error = prepare(&policy(&[&root], &[]), &target, &"etc".parse().unwrap()).unwrap_err();
         assert!(error.message.contains("the backup would read itself"), "{error}");
         assert_eq!(error.code, 69);
         let pattern = target.display().to_string();
         for exclude in [pattern.clone(), format!("{pattern}/*")] {
-            assert_eq!(prepare(&policy(&[&root], &[&exclude]), &target).unwrap().items.len(), 1);
+            assert_eq!(
+                prepare(&policy(&[&root], &[&exclude]), &target, &"etc".parse().unwrap()).unwrap().items.len(),
+                1
+            );
         }
+    }
+
+    #[test]
+    fn patterns_follow_a_linked_source() {
+        let exclude = ["/www/cache/*", "/www", "/wwwx/y", "*.o"].map(str::to_owned);
+        let seen = |source, real| patterns(&exclude, Path::new(source), Path::new(real));
+        assert_eq!(seen("/www", "/www"), exclude);
+        assert_eq!(seen("/www", "/data/[1]")[exclude.len()..], [r"/data/\[1]/cache/*"]);
+        assert_eq!(seen("/www", "/")[exclude.len()..], ["/cache/*"]);
     }
 
     #[test]
     fn a_missing_source_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let gone = dir.path().join("gone");
-        let error = prepare(&policy(&[&gone], &[]), dir.path()).unwrap_err();
+        let error = prepare(&policy(&[&gone], &[]), dir.path(), &"etc".parse().unwrap()).unwrap_err();
         assert_eq!(error.message, format!("source `{}` cannot be read", gone.display()));
     }
 
     #[test]
     fn the_root_of_the_machine_is_a_member_of_its_own() {
-        let argv = create_argv(&policy(&[], &[]), Path::new("/"));
+        let argv = create_argv(&policy(&[], &[]), &[], Path::new("/"));
         assert_eq!(argv.last().unwrap(), ".");
-        assert_eq!(create_argv(&policy(&[], &[]), Path::new("/etc")).last().unwrap(), "etc");
+        assert_eq!(create_argv(&policy(&[], &[]), &[], Path::new("/etc")).last().unwrap(), "etc");
     }
 }

@@ -10,6 +10,7 @@ use globset::{Glob, GlobSetBuilder};
 use super::dialect::Dialect;
 use super::tool::{Item, Output, Prepared, Tool, file_stem};
 use crate::config::policy::{Connection, Databases, Globals, PgDump, Verify};
+use crate::config::value::nearest;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -23,6 +24,25 @@ struct Database {
     encoding: String,
     collate: String,
     ctype: String,
+    /// `c`, `i` or `b`; empty for servers before 15, which have only libc.
+    provider: String,
+    /// The locale of a provider that is not libc.
+    locale: String,
+}
+
+impl Database {
+    /// What a database to restore into must be created with.
+    fn properties(&self) -> BTreeMap<String, String> {
+        let all = [
+            ("encoding", &self.encoding),
+            ("collate", &self.collate),
+            ("ctype", &self.ctype),
+            ("provider", &self.provider),
+            ("locale", &self.locale),
+        ];
+        let known = all.into_iter().filter(|(_, value)| !value.is_empty());
+        known.map(|(key, value)| (key.to_owned(), value.clone())).collect()
+    }
 }
 
 /// Asks the server and the tools everything that could make a dump fail, before anything is written.
@@ -102,15 +122,9 @@ fn choose(wanted: &Databases, present: Vec<Database>) -> Result<Vec<Database>, F
             .map(|name| {
                 present.iter().find(|d| d.name == *name).cloned().ok_or_else(|| {
                     let known: Vec<&str> = present.iter().map(|d| d.name.as_str()).collect();
-                    let nearest = known.iter().max_by(|a, b| {
-                        let score = |known: &str| strsim::jaro_winkler(known, name);
-                        score(a).total_cmp(&score(b))
-                    });
                     let failure = Failure::new(Exit::Unavailable, format!("database `{name}` does not exist"));
-                    match nearest {
-                        Some(near) if strsim::jaro_winkler(near, name) > 0.8 => {
-                            failure.hint(format!("did you mean `{near}`?"))
-                        }
+                    match nearest(name, known.iter().copied()) {
+                        Some(near) => failure.hint(format!("did you mean `{near}`?")),
                         _ => failure.hint(format!("the server has: {}", known.join(", "))),
                     }
                 })
@@ -292,7 +306,10 @@ impl Client<'_> {
         &self,
         ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>,
     ) -> Result<Vec<Database>, Failure> {
-        let statement = "SELECT datname, pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database
+        // Columns that not every version has, and not under the same name, are asked for as fields of the whole row.
+        let statement = "SELECT datname, pg_encoding_to_char(encoding), datcollate, datctype,
+                 to_jsonb(d) ->> 'datlocprovider', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')
+             FROM pg_database d
              WHERE datallowconn AND NOT datistemplate ORDER BY datname";
         let from = match &self.policy.databases {
             Databases::All { .. } => "postgres",
@@ -316,7 +333,7 @@ impl Client<'_> {
                 Exit::NoPermission,
                 "the role may not read passwords of roles, which `globals = \"full\"` needs",
             )
-            .hint("connect as a superuser, or set `globals = \"no-passwords\"`")),
+            .hint("connect as a superuser or a role with `pg_read_all_data`, or set `globals = \"no-passwords\"`")),
         }
     }
 
@@ -325,25 +342,37 @@ impl Client<'_> {
         database: &str,
         ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>,
     ) -> Result<(), Failure> {
-        // Tables, materialized views, sequences and foreign data of users, not of extensions that keep their rows to themselves.
-        let statement = "SELECT count(*) OVER (), format('%I.%I', n.nspname, c.relname)
-             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind IN ('r', 'm', 'S', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-               AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
-             ORDER BY 2 LIMIT 3";
+        // What pg_dump will read: tables, filled views and sequences, as whole tables, hence past any row security; and large
+        // objects, which have rights of their own (that of reading all data covers them from 19 on).
+        let statement = "WITH refused AS (
+                 SELECT 1 AS sort, format('%I.%I', n.nspname, c.relname) AS name,
+                     CASE WHEN row_security_active(c.oid) THEN 'row security' ELSE '' END AS why
+                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE c.relkind IN ('r', 'm', 'S', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+                   AND (row_security_active(c.oid)
+                        OR NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')))
+                 UNION ALL
+                 SELECT 2, 'large object ' || l.oid, 'large object' FROM pg_largeobject_metadata l
+                 WHERE current_setting('server_version_num')::int < 190000
+                   AND current_setting('lo_compat_privileges') = 'off' AND NOT pg_has_role(l.lomowner, 'USAGE')
+                   AND NOT EXISTS (SELECT FROM aclexplode(l.lomacl) a WHERE a.privilege_type = 'SELECT'
+                                   AND CASE WHEN a.grantee = 0 THEN true ELSE pg_has_role(a.grantee, 'USAGE') END)
+             )
+             SELECT count(*) OVER (), name, why FROM refused ORDER BY sort, name LIMIT 3";
         let text = self.query(database, statement, ask).await?;
-        let rows: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(SEPARATOR)).collect();
-        match rows.first() {
-            None => Ok(()),
-            Some((count, _)) => {
-                let names: Vec<&str> = rows.iter().map(|(_, name)| *name).collect();
-                Err(Failure::new(
-                    Exit::NoPermission,
-                    format!("the role may not read {count} tables of database `{database}`: `{}`", names.join("`, `")),
-                )
-                .hint("`GRANT pg_read_all_data TO` the role"))
-            }
-        }
+        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(SEPARATOR).collect()).collect();
+        let Some([count, _, why]) = rows.first().map(Vec::as_slice) else { return Ok(()) };
+        let names: Vec<&str> = rows.iter().filter_map(|row| row.get(1).copied()).collect();
+        let objects = if *count == "1" { "object" } else { "objects" };
+        Err(Failure::new(
+            Exit::NoPermission,
+            format!("the role may not read {count} {objects} of database `{database}`: `{}`", names.join("`, `")),
+        )
+        .hint(match *why {
+            "row security" => "row security hides rows of it: `ALTER ROLE … BYPASSRLS`",
+            "large object" => "`GRANT SELECT ON LARGE OBJECT … TO` the role, or connect as the owner or a superuser",
+            _ => "`GRANT pg_read_all_data TO` the role",
+        }))
     }
 
     fn globals_item(&self, databases: &[Database]) -> Item {
@@ -360,6 +389,7 @@ impl Client<'_> {
             tool: tool(self.policy, self.run, Dialect::Postgres, "pg_dumpall", arguments),
             reader: None,
             properties: BTreeMap::new(),
+            left_out: vec![],
         }
     }
 
@@ -378,9 +408,8 @@ impl Client<'_> {
             file: Some(format!("{}.dump", file_stem(&database.name))),
             tool: tool(self.policy, self.run, Dialect::PgDump, "pg_dump", arguments),
             reader,
-            properties: [("encoding", &database.encoding), ("collate", &database.collate), ("ctype", &database.ctype)]
-                .map(|(key, value)| (key.to_owned(), value.clone()))
-                .into(),
+            properties: database.properties(),
+            left_out: vec![],
         }
     }
 }
@@ -397,6 +426,8 @@ fn parse_database(line: &str) -> Option<Database> {
         encoding: columns.next()?,
         collate: columns.next()?,
         ctype: columns.next()?,
+        provider: columns.next()?,
+        locale: columns.next()?,
     })
 }
 
@@ -405,7 +436,8 @@ mod tests {
     use super::*;
 
     fn database(name: &str) -> Database {
-        Database { name: name.into(), encoding: "UTF8".into(), collate: "C".into(), ctype: "C".into() }
+        let text = format!("{name}{SEPARATOR}UTF8{SEPARATOR}C{SEPARATOR}C{SEPARATOR}{SEPARATOR}");
+        parse_database(&text).unwrap()
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub async fn prepare(
     match &policy.kind {
         Kind::Filesystem(kind) => {
             let target = policy.artifact.as_ref().map(|a| a.target.as_path()).unwrap_or("/".as_ref());
-            let mut prepared = filesystem::prepare(kind, target)?;
+            let mut prepared = filesystem::prepare(kind, target, &policy.job)?;
             prepared.versions.insert("tar".to_owned(), tar_version(ask).await?);
             if verify != Verify::List {
                 prepared.items.iter_mut().for_each(|item| item.reader = None);

@@ -8,6 +8,7 @@ use super::manifest::{File, Manifest};
 use super::pg_dump::{conninfo, identifier, literal, psql, refusal, tool};
 use super::tool::{Output, Tool};
 use crate::config::policy::PgDump;
+use crate::config::secrets::url_password;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::fs;
@@ -35,6 +36,18 @@ pub struct Step {
     /// The path of the plain file that is written where there is no program.
     pub path: Option<PathBuf>,
 }
+
+/// How much of its own a database holds: relations, functions, schemas, large objects. What an extension brought along, perhaps
+/// from the template, is not its own.
+const OBJECTS: &str = "SELECT count(*) FROM (
+        SELECT 'pg_class'::regclass AS class, oid, relnamespace AS schema FROM pg_class
+            WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+        UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc
+        UNION ALL SELECT 'pg_namespace'::regclass, oid, oid FROM pg_namespace WHERE nspname <> 'public'
+        UNION ALL SELECT 'pg_largeobject'::regclass, oid, NULL FROM pg_largeobject_metadata
+    ) o LEFT JOIN pg_namespace n ON n.oid = o.schema
+    WHERE (n.oid IS NULL OR n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')";
 
 /// Decides what goes where and looks whether it can, before anything is written.
 pub async fn prepare(
@@ -112,21 +125,21 @@ async fn into_database(
         let output = ask(psql(&policy, run, database, statement)).await?;
         if output.success { Ok(output.stdout) } else { Err(refusal("the PostgreSQL server refuses", &output)) }
     };
-    let there = query("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = {}", literal(&database))).await?;
+    let look = format!("SELECT 1 FROM pg_database WHERE datname = {}", literal(&database));
+    let (via, there) = match query("postgres", &look).await {
+        // A server may be without the database `postgres`; templates are there always.
+        Err(e) if e.one_line().contains("does not exist") => ("template1", query("template1", &look).await?),
+        answer => ("postgres", answer?),
+    };
     if there.trim() == "1" {
-        let count = query(
-            &database,
-            "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
-        )
-        .await?;
+        let count = query(&database, OBJECTS).await?;
         if count.trim() != "0" {
             return Err(Failure::new(Exit::Usage, format!("database `{database}` is not empty"))
                 .hint("restore into a new database, then rename it"));
         }
     } else {
         let properties = files.iter().find(|f| f.phase == "dump").map(|f| f.properties.clone()).unwrap_or_default();
-        query("postgres", &create_statement(&database, &properties)).await?;
+        query(via, &create_statement(&database, &properties)).await?;
     }
     let step = |file: &File| {
         let arguments = match file.phase.as_str() {
@@ -134,7 +147,7 @@ async fn into_database(
                 "--no-psqlrc".into(),
                 "--no-password".into(),
                 "--quiet".into(),
-                format!("--dbname={}", conninfo(&policy.connection, "postgres")).into(),
+                format!("--dbname={}", conninfo(&policy.connection, via)).into(),
             ],
             _ => vec![
                 "--no-password".into(),
@@ -151,6 +164,38 @@ async fn into_database(
     Ok(files.iter().map(|f| step(f)).collect())
 }
 
+/// Refuses a destination nothing can be restored into, before it is written down anywhere.
+pub fn check_destination(policy: &PgDump, to: &str) -> Result<(), Failure> {
+    destination(policy, to).map(|_| ())
+}
+
+/// libpq decodes the names of parameters, too: `p%61ssword=` is one.
+fn holds_password(uri: &str) -> bool {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let mut keys = query.split(['&', '#']).filter_map(|pair| pair.split_once('=')).map(|(key, _)| decoded(key));
+    url_password(uri).is_some() || keys.any(|key| key.to_ascii_lowercase().contains("password"))
+}
+
+/// With `%61` as the byte it stands for, as far as that is text.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| str::from_utf8(hex).ok());
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// A database's name on the server of the policy, or a URI of another server with the database in it.
 fn destination(policy: &PgDump, to: &str) -> Result<(PgDump, String), Failure> {
     if !to.contains("://") {
@@ -160,11 +205,11 @@ fn destination(policy: &PgDump, to: &str) -> Result<(PgDump, String), Failure> {
         Failure::new(Exit::Usage, format!("the URI given to `--to` {why}"))
             .hint("write `postgresql://USER@HOST:PORT/DATABASE`")
     };
-    let after_scheme = to.split_once("://").map_or("", |(_, rest)| rest);
-    let (authority, path) = after_scheme.split_once('/').ok_or_else(|| bad("names no database"))?;
-    if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || to.contains("password=") {
+    if holds_password(to) {
         return Err(bad("holds a password, which everybody could see in the list of processes"));
     }
+    let after_scheme = to.split_once("://").map_or("", |(_, rest)| rest);
+    let (authority, path) = after_scheme.split_once('/').ok_or_else(|| bad("names no database"))?;
     let (database, query) = path.split_once('?').map_or((path, None), |(d, q)| (d, Some(q)));
     if database.is_empty() {
         return Err(bad("names no database"));
@@ -185,6 +230,19 @@ fn create_statement(database: &str, properties: &std::collections::BTreeMap<Stri
     for (key, option) in [("encoding", "ENCODING"), ("collate", "LC_COLLATE"), ("ctype", "LC_CTYPE")] {
         if let Some(value) = properties.get(key) {
             statement.push_str(&format!(" {option} {}", literal(value)));
+        }
+    }
+    // Said even where it is libc: the template of another server may have another provider.
+    let provider = match properties.get("provider").map(String::as_str) {
+        Some("c") => Some(("libc", None)),
+        Some("i") => Some(("icu", Some("ICU_LOCALE"))),
+        Some("b") => Some(("builtin", Some("BUILTIN_LOCALE"))),
+        _ => None,
+    };
+    if let Some((provider, option)) = provider {
+        statement.push_str(&format!(" LOCALE_PROVIDER {provider}"));
+        if let (Some(option), Some(locale)) = (option, properties.get("locale")) {
+            statement.push_str(&format!(" {option} {}", literal(locale)));
         }
     }
     statement
@@ -212,9 +270,17 @@ mod tests {
 
     #[test]
     fn a_password_in_a_uri_is_refused_without_repeating_it() {
-        for uri in ["postgresql://me:hunter2@h/d", "postgresql://h/d?password=hunter2"] {
+        for uri in [
+            "postgresql://me:hunter2@h/d",
+            "postgresql://me:hun/ter2@h/d",
+            "postgresql://me:hunter2@h",
+            "postgresql://h/d?password=hunter2",
+            "postgresql://h/d?a=b&pass%77ord=hunter2",
+            "postgresql://h/d?sslpassword=hunter2",
+        ] {
             let error = destination(&policy(), uri).unwrap_err();
-            assert!(!error.to_string().contains("hunter2"), "{error}");
+            assert!(error.message.ends_with("in the list of processes"), "{error}");
+            assert!(!error.to_string().contains("ter2"), "{error}");
         }
         assert!(destination(&policy(), "postgresql://h").is_err());
         assert!(destination(&policy(), "postgresql://h/?x=y").is_err());
@@ -226,6 +292,11 @@ mod tests {
         assert_eq!(
             create_statement("a\"b", &properties),
             r#"CREATE DATABASE "a""b" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'"#
+        );
+        let properties = [("provider".to_owned(), "i".to_owned()), ("locale".to_owned(), "de-AT".to_owned())].into();
+        assert_eq!(
+            create_statement("a", &properties),
+            r#"CREATE DATABASE "a" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-AT'"#
         );
     }
 }

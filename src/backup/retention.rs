@@ -27,6 +27,9 @@ pub struct Fate {
     pub kept_by: Vec<String>,
 }
 
+/// The name of the day, week or month a moment is in.
+type Period = fn(Stamp) -> String;
+
 /// Decides about artifacts given the newest first; the answer has their order. Only good ones are counted by the rules: a
 /// broken one uses up nobody's place, and stays only while there is no good one at all.
 pub fn decide(candidates: &[Candidate], rules: &Retention) -> Vec<Fate> {
@@ -40,7 +43,7 @@ pub fn decide(candidates: &[Candidate], rules: &Retention) -> Vec<Fate> {
     for (number, candidate) in good.iter().take(rules.keep_last as usize).enumerate() {
         keep(candidate, format!("last {}", number + 1));
     }
-    let periods: [(&str, u32, fn(Stamp) -> String); 3] = [
+    let periods: [(&str, u32, Period); 3] = [
         ("daily", rules.keep_daily, |at| at.date_time().format("%Y-%m-%d").to_string()),
         ("weekly", rules.keep_weekly, |at| {
             let week = at.date_time().iso_week();

@@ -91,6 +91,8 @@ pub struct Item {
     pub reader: Option<Tool>,
     /// What a restore must know besides the content, such as a database's encoding.
     pub properties: BTreeMap<String, String>,
+    /// What is known beforehand not to be in it.
+    pub left_out: Vec<String>,
 }
 
 /// Names and versions of programs, for the manifest.

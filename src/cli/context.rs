@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::path::PathBuf;
 
+use crate::config::value::nearest;
 use crate::config::{Dirs, Job, Loaded, load};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -49,8 +50,8 @@ impl Context {
         }
         if !loaded.jobs.is_empty() || loaded.diagnostics.is_empty() {
             let names: Vec<&str> = loaded.jobs.iter().map(|j| j.policy.job.as_str()).collect();
-            let nearest = names.iter().copied().find(|known| strsim::jaro_winkler(known, name) > 0.8);
-            return Err(Failure::new(Exit::Usage, format!("there is no job `{name}`")).hint(match nearest {
+            let near = nearest(name, names.iter().copied());
+            return Err(Failure::new(Exit::Usage, format!("there is no job `{name}`")).hint(match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if names.is_empty() => {
                     format!("there are no files in `{}`", self.dirs.config.join("jobs").display())

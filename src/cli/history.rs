@@ -59,7 +59,7 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
     } else if runs.is_empty() {
         output::say("no such run is recorded");
     } else {
-        output::data(&history::render(&runs, output::style));
+        output::data(&history::render(&runs));
     }
     Ok(Exit::Ok.code())
 }

@@ -51,7 +51,7 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
     match fs::read_text_lossy(&path)? {
         Some(text) if !args.phases => output::data(&text),
         text => {
-            output::data(&phases::render(&run, &phases, output::style));
+            output::data(&phases::render(&run, &phases));
             if text.is_none() {
                 output::say(&format!("the log `{}` is not kept any more: this is what the ledger has", path.display()));
             }

@@ -3,11 +3,12 @@
 mod check;
 mod context;
 mod exec;
-mod hands;
+
 mod history;
 mod log;
 mod order;
 mod output;
+mod payload;
 mod restore;
 mod run;
 mod status;
@@ -21,6 +22,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use context::Context;
 
 use crate::failure::Failure;
+
+/// The heading of the flags every command takes.
+const EVERYWHERE: &str = "Everywhere";
 
 /// Runs backups without hurting the server, and writes down exactly what happened.
 #[derive(Debug, Parser)]
@@ -40,13 +44,13 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 warning, 69 unavailable, 75 not now, 77 n
 )]
 pub struct Args {
     /// Directory of govern.toml and jobs/ [default: /etc/govern, or ~/.config/govern]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub config: Option<PathBuf>,
     /// Directory of the ledger and the logs [default: /var/lib/govern, or ~/.local/state/govern]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub state: Option<PathBuf>,
-    /// Colours on the screen
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// Colours on the screen: auto, always, never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true, help_heading = EVERYWHERE)]
     pub color: Color,
     /// What is to be done
     #[command(subcommand)]
@@ -99,10 +103,10 @@ pub enum Command {
     Pump,
     /// Make the files of a directory durable
     #[command(hide = true)]
-    Flush(hands::FlushArgs),
+    Flush(payload::FlushArgs),
     /// Unlink trees
     #[command(hide = true)]
-    Remove(hands::RemoveArgs),
+    Remove(payload::RemoveArgs),
 }
 
 /// Does what the command line says and returns the exit code.
@@ -111,8 +115,8 @@ pub fn main(args: Args) -> Result<u8, Failure> {
     let context = Context::new(args.config, args.state);
     match args.command {
         Command::Pump => Ok(crate::run::pump::main()),
-        Command::Flush(args) => hands::flush(&args),
-        Command::Remove(args) => hands::remove(&args),
+        Command::Flush(args) => payload::flush(&args),
+        Command::Remove(args) => payload::remove(&args),
         Command::Worker(args) => worker::main(&context?, &args),
         Command::Run(args) => run::main(&context?, &args),
         Command::Exec(args) => exec::main(&context?, args),

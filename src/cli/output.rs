@@ -2,13 +2,12 @@
 
 use std::io::Write;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 
 use super::Color;
 use crate::config::diagnostic::Diagnostics;
 use crate::failure::Failure;
 use crate::kernel::terminal;
-use crate::ledger::State;
 
 /// Applies `--color` to everything that is printed from now on.
 pub fn set_color(when: Color) {
@@ -53,14 +52,4 @@ pub fn diagnostics(diagnostics: &Diagnostics) {
         anstream::ColorChoice::Auto => terminal::stderr_is_terminal(),
     };
     say(diagnostics.render(color).trim_end());
-}
-
-/// The colour of a state.
-pub fn style(state: State) -> Style {
-    match state {
-        State::Ok => AnsiColor::Green.on_default(),
-        State::Running => AnsiColor::Cyan.on_default(),
-        State::Warning | State::Skipped | State::Cancelled => AnsiColor::Yellow.on_default(),
-        State::Failed | State::Interrupted => AnsiColor::Red.on_default().bold(),
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::run::{HowMuch, perform};
-use crate::backup::restore::Wish;
+use crate::backup::restore::{Wish, check_destination};
 use crate::config::policy::Kind;
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
@@ -42,7 +42,11 @@ pub struct Args {
 pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
     let policy = context.job(&args.job)?.policy;
     let to = match &policy.kind {
-        Kind::PgDump(_) => args.to,
+        Kind::PgDump(kind) => {
+            // Before the request is written down: a URI may hold a password.
+            check_destination(kind, &args.to)?;
+            args.to
+        }
         Kind::Filesystem(_) | Kind::Command(_) => fs::absolute(args.to.as_ref())?.display().to_string(),
     };
     let asked_at = Stamp::now();

@@ -38,7 +38,7 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
     if args.json {
         output::json(&rows)?;
     } else {
-        output::data(&status::render(&rows, Stamp::now(), output::style));
+        output::data(&status::render(&rows, Stamp::now()));
     }
     let refused = loaded.refused.len();
     if refused > 0 {

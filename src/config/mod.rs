@@ -14,7 +14,7 @@ mod kinds;
 pub mod load;
 pub mod merge;
 pub mod name;
-mod overlap;
+pub mod overlap;
 pub mod policy;
 pub mod print;
 pub mod reader;

@@ -17,7 +17,7 @@ pub fn of<'a>(filesystem: &'a Filesystem, artifact: &ArtifactPolicy, job: &JobNa
 }
 
 /// Whether a pattern from the root of the machine leaves out this directory, what is above it, or all that is in it.
-fn excluded(directory: &Path, source: &Path, patterns: &[String]) -> bool {
+pub fn excluded(directory: &Path, source: &Path, patterns: &[String]) -> bool {
     // Stands for any run: a pattern that leaves it out leaves out the content.
     let content = directory.join("run");
     patterns.iter().filter(|pattern| pattern.starts_with('/')).any(|pattern| {

@@ -130,6 +130,11 @@ pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
+/// Whether something has this name; unlike [`exists`] it tells "there is none" from "nobody may look".
+pub fn try_exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(|e| Error::path("look for", path, e))
+}
+
 /// Whether it is a directory, links followed.
 pub fn is_dir(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| m.is_dir())

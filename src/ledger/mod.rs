@@ -12,6 +12,9 @@ pub mod spool;
 mod write;
 pub mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 pub use entry::{Entry, State};
@@ -47,6 +50,20 @@ pub enum Error {
     /// A spool could not be read or written.
     #[error(transparent)]
     Kernel(#[from] crate::kernel::Error),
+}
+
+impl Error {
+    /// Whether it is the file system of the state directory that has no room left.
+    pub fn disk_full(&self) -> bool {
+        match self {
+            Error::Sqlite { source, .. } => source.sqlite_error().is_some_and(|e| {
+                // The index of the WAL is a file that has to grow before anything can be read.
+                e.code == rusqlite::ErrorCode::DiskFull || e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+            }),
+            Error::Newer { .. } => false,
+            Error::Kernel(error) => error.errno() == Some(crate::kernel::error::ENOSPC),
+        }
+    }
 }
 
 /// The result of the ledger's operations.

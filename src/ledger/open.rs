@@ -38,12 +38,20 @@ impl Ledger {
     /// Opens it for reading; `None` where nothing was ever recorded.
     pub fn open_to_read(state: &Path) -> Result<Option<Ledger>> {
         let path = state.join(FILE);
-        if !fs::exists(&path) {
+        if !fs::try_exists(&path)? {
             return Ok(None);
         }
         // Not SQLITE_OPEN_READ_ONLY: a WAL database that nobody has open can only be read by one who may create its -shm.
-        let mut ledger = Ledger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        ledger.migrate()?;
+        let mut ledger = Ledger::connect(path.clone(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        match ledger.migrate() {
+            Err(error) if error.disk_full() => {
+                // On a full disk the -shm cannot be made. Who locks everybody out needs none, and must be gone soon.
+                ledger = Ledger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                ledger.sql("lock it", |c| c.pragma_update(None, "locking_mode", "EXCLUSIVE"))?;
+                ledger.migrate()?;
+            }
+            migrated => migrated?,
+        }
         Ok(Some(ledger))
     }
 

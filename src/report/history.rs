@@ -1,14 +1,13 @@
 //! `govern history`: a line a run.
 
-use anstyle::Style;
-
+use super::style;
 use super::table::{paint, table};
 use crate::human::{bytes, duration};
 use crate::ledger::State;
 use crate::ledger::query::RunRow;
 
 /// For people.
-pub fn render(runs: &[RunRow], style: impl Fn(State) -> Style) -> String {
+pub fn render(runs: &[RunRow]) -> String {
     let heads = ["RUN", "JOB", "ACTION", "STARTED", "STATE", "TOOK", "READ", "WROTE", "WHY"];
     let mut table = table(&heads, &[5, 6, 7]);
     for run in runs {

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::style;
 use crate::human::{bytes, duration};
 use crate::ledger::State;
 use crate::ledger::entry::{Times, Usage};
@@ -14,7 +15,7 @@ use crate::run::event::{Event, Progress};
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// Only why it was not even begun: everything else is the command's own affair.
+    /// Only what the command itself could not say: that it was not even begun, or ended by force.
     RefusalOnly,
     /// Only what went wrong.
     TroubleOnly,
@@ -63,7 +64,7 @@ impl Live {
             }
             Event::Progress(progress) => self.show_progress(progress),
             Event::Note { text } => self.say(Detail::Phases, text),
-            Event::Ended { state, failure, times, artifact, .. } => {
+            Event::Ended { state, failure, times, artifact, by_command, .. } => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
                 }
@@ -73,15 +74,14 @@ impl Live {
                     line.push_str(&format!(": {artifact}"));
                 }
                 self.say(Detail::Phases, &line);
-                if let Some(failure) = failure {
-                    let (level, word, style) = match state {
-                        State::Warning => (Detail::TroubleOnly, "warning", AnsiColor::Yellow.on_default().bold()),
-                        State::Skipped => (Detail::RefusalOnly, "error", AnsiColor::Red.on_default().bold()),
-                        _ if !failure.message.ends_with(" failed") => {
-                            (Detail::RefusalOnly, "error", AnsiColor::Red.on_default().bold())
-                        }
-                        _ => (Detail::TroubleOnly, "error", AnsiColor::Red.on_default().bold()),
+                // Who cancelled it knows why.
+                if let Some(failure) = failure.as_ref().filter(|_| *state != State::Cancelled) {
+                    let (word, color) = match state {
+                        State::Warning => ("warning", AnsiColor::Yellow),
+                        _ => ("error", AnsiColor::Red),
                     };
+                    let style = color.on_default().bold();
+                    let level = if *by_command { Detail::TroubleOnly } else { Detail::RefusalOnly };
                     self.print(level, &format!("{style}{word}{style:#}: {failure}"));
                 }
             }
@@ -123,9 +123,8 @@ impl Live {
                 bar.set_length(expected);
                 bar.set_position(progress.plain);
                 bar.set_style(with_bar());
-                if progress.rate > 0 {
-                    facts.push(format!("{} left", duration((expected - progress.plain) * 1_000_000 / progress.rate)));
-                }
+                let left = (expected - progress.plain).saturating_mul(1_000_000).checked_div(progress.rate);
+                facts.extend(left.map(|us| format!("{} left", duration(us))));
             }
             _ => bar.set_style(without_bar()),
         }
@@ -152,15 +151,6 @@ fn phase_line(title: &str, state: State, message: Option<&str>, times: &Times, u
         line.push_str(&format!(" ({message})"));
     }
     line
-}
-
-fn style(state: State) -> Style {
-    match state {
-        State::Ok => AnsiColor::Green.on_default(),
-        State::Running => AnsiColor::Cyan.on_default(),
-        State::Warning | State::Skipped | State::Cancelled => AnsiColor::Yellow.on_default(),
-        State::Failed | State::Interrupted => AnsiColor::Red.on_default().bold(),
-    }
 }
 
 fn with_bar() -> ProgressStyle {

@@ -5,3 +5,17 @@ pub mod live;
 pub mod phases;
 pub mod status;
 mod table;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::ledger::State;
+
+/// The colour of a state.
+fn style(state: State) -> Style {
+    match state {
+        State::Ok => AnsiColor::Green.on_default(),
+        State::Running => AnsiColor::Cyan.on_default(),
+        State::Warning | State::Skipped | State::Cancelled => AnsiColor::Yellow.on_default(),
+        State::Failed | State::Interrupted => AnsiColor::Red.on_default().bold(),
+    }
+}

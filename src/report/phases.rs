@@ -1,14 +1,13 @@
 //! `govern log --phases`: where the time of a run went.
 
-use anstyle::Style;
-
+use super::style;
 use super::table::{paint, table};
 use crate::human::{bytes, duration};
 use crate::ledger::State;
 use crate::ledger::query::{PhaseRow, RunRow};
 
 /// For people.
-pub fn render(run: &RunRow, phases: &[PhaseRow], style: impl Fn(State) -> Style) -> String {
+pub fn render(run: &RunRow, phases: &[PhaseRow]) -> String {
     let heads = [
         "PHASE",
         "STARTED",

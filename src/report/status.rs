@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anstyle::Style;
 use serde::Serialize;
 
+use super::style;
 use super::table::{paint, table};
 use crate::config::policy::Policy;
 use crate::failure::Failure;
@@ -84,7 +84,7 @@ fn newest(ledger: &Ledger, job: &str) -> Result<Option<RunRow>, Failure> {
 }
 
 /// For people; `now` is what ages are counted from.
-pub fn render(rows: &[JobStatus], now: Stamp, style: impl Fn(State) -> Style) -> String {
+pub fn render(rows: &[JobStatus], now: Stamp) -> String {
     if rows.is_empty() {
         return "no job has a policy, and none ever ran\n".to_owned();
     }

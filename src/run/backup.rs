@@ -30,8 +30,8 @@ pub struct Done {
     pub warning: Option<String>,
     /// The artifact it published.
     pub artifact: Option<PathBuf>,
-    /// The command's own exit code, for `govern exec`.
-    pub code: Option<u8>,
+    /// For `govern exec`: the command's own exit code, and what it means if it is not 0.
+    pub command: Option<(u8, Option<String>)>,
 }
 
 /// A place for an artifact that is being made.
@@ -84,7 +84,9 @@ async fn make(
         if outcome.verdict.state == State::Warning {
             done.warning = done.warning.or(outcome.verdict.message.clone());
         }
-        done.code = outcome.exit.map(|e| e.shell_code());
+        if request.action == Action::Exec {
+            done.command = outcome.exit.map(|e| (e.shell_code(), outcome.verdict.message.clone()));
+        }
         outcomes.push(outcome);
     }
     let Some(site) = site else { return Ok(done) };
@@ -173,13 +175,11 @@ async fn produce(
         _ => Work::Tool(&item.tool, if request.pass_through { Use::PassThrough } else { Use::Log }),
     };
     let outcome = stage.perform(open, work).await?;
-    // A command's exit code is its user's own affair: it is handed on, not interpreted.
-    let code =
-        outcome.exit.filter(|_| request.action == Action::Exec && outcome.stopped.is_none()).map(|e| e.shell_code());
-    outcome.into_ending(&open.title).map_err(|mut fallen| {
-        fallen.failure.code = code.unwrap_or(fallen.failure.code);
-        fallen
-    })
+    match outcome.into_ending(&open.title) {
+        // The exit code of a command without a policy is its caller's own affair: it is handed on, not interpreted.
+        Err(Fallen { ending, outcome: Some(outcome), .. }) if request.action == Action::Exec => Ok((ending, *outcome)),
+        other => other,
+    }
 }
 
 /// Makes every file durable, from within the payload: a sync can take long, and is governed like the rest.
@@ -280,7 +280,12 @@ fn describe(request: &Request, prepared: &Prepared, site: &Site<'_>, outcomes: &
         compression,
         verified: checks::word(site.policy.verify).to_owned(),
         files: prepared.items.iter().zip(outcomes).filter_map(file).collect(),
-        left_out: outcomes.iter().flat_map(|o| o.heard.left_out.clone()).collect(),
+        left_out: prepared
+            .items
+            .iter()
+            .zip(outcomes)
+            .flat_map(|(i, o)| [i.left_out.clone(), o.heard.left_out.clone()].concat())
+            .collect(),
         warnings: outcomes.iter().flat_map(|o| o.heard.warnings.clone()).collect(),
         versions: prepared.versions.clone(),
         pg_dump: match &request.policy.kind {

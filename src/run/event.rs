@@ -71,6 +71,8 @@ pub enum Event {
         usage: Usage,
         /// The artifact it published.
         artifact: Option<String>,
+        /// The failure is the exit code of the command of `govern exec`, which has spoken for itself.
+        by_command: bool,
     },
     /// The answer to an [`Order`].
     Answer {

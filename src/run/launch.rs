@@ -15,6 +15,7 @@ use super::event::{Event, Order};
 use super::request::{Request, RunDir};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::kernel::group::Group;
 use crate::kernel::process::{self, Child, Spawn, Stream};
 use crate::kernel::{fs, socket};
 
@@ -92,6 +93,8 @@ impl Launched {
         if let Some(code) = code {
             return Ok(code);
         }
+        // What the worker left has become ours; one that cleared its environment can be found by this alone.
+        Group::Descendants { reason: String::new() }.kill(&[]).await?;
         let interrupted = close::close(state, &self.run).await?;
         if !interrupted && exit.code == Some(i32::from(Exit::Internal.code())) {
             // It said itself why, before there was anything to close.

@@ -10,7 +10,7 @@ use crate::kernel::clock::Stamp;
 use crate::kernel::{Error, fs};
 
 /// So many lines may wait for the disk; then the payload that prints them waits too.
-const WAITING: usize = 4096;
+const WAITING: usize = 512;
 
 enum Message {
     Line(String),

@@ -80,6 +80,21 @@ impl Ending {
     }
 }
 
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Conclusion {
+    /// Its state.
+    pub state: State,
+    /// Why not `ok`.
+    pub failure: Option<Failure>,
+    /// What `govern` ends with.
+    pub code: u8,
+    /// The artifact it published.
+    pub artifact: Option<String>,
+    /// The failure is the exit code of the command of `govern exec`.
+    pub by_command: bool,
+}
+
 /// The recorder of one run.
 pub struct Recorder {
     run: String,
@@ -175,7 +190,7 @@ impl Recorder {
         );
         self.log.line("", &text).await;
         self.log.line("", &format!("level {level}: {explanation}")).await;
-        tracing::info!(job = self.job, run = self.run, level, "run begins");
+        tracing::info!(job = self.job, run = self.run, level, "{text}");
         self.tell(&Event::Begun {
             run: self.run.clone(),
             job: self.job.clone(),
@@ -222,7 +237,7 @@ impl Recorder {
             at,
         }));
         self.log.line("", &format!("[{seq} {}] begins", open.title)).await;
-        tracing::info!(job = self.job, run = self.run, phase = open.title, "phase begins");
+        tracing::info!(job = self.job, run = self.run, phase = open.title, "{} of job {} begins", open.title, self.job);
         self.tell(&Event::PhaseBegun {
             seq,
             parent: parent.map(|p| p.seq),
@@ -243,17 +258,15 @@ impl Recorder {
         let top = self.open.first().is_some_and(|first| first.seq == open.seq);
         self.open.retain(|o| o.seq != open.seq);
         if top {
-            self.usage.read += ending.usage.read;
-            self.usage.written += ending.usage.written;
+            // Reading back what was just written does not make the backup larger.
+            if open.name != "verify" || self.action == "verify" {
+                self.usage.read += ending.usage.read;
+                self.usage.written += ending.usage.written;
+            }
             self.usage.cpu_us += ending.usage.cpu_us;
             self.usage.peak_memory = self.usage.peak_memory.max(ending.usage.peak_memory);
         }
-        let mut text = format!("[{} {}] {} after {}", open.seq, open.title, ending.state, duration(times.wall));
-        for (what, time) in [("waiting", times.waiting), ("throttled", times.throttled), ("paused", times.paused)] {
-            if time > 0 && time < times.wall {
-                text.push_str(&format!(", {what} {}", duration(time)));
-            }
-        }
+        let mut text = format!("{} after {}{}", ending.state, duration(times.wall), spent(&times));
         if ending.usage.read + ending.usage.written > 0 {
             text.push_str(&format!(", read {}, wrote {}", bytes(ending.usage.read), bytes(ending.usage.written)));
         }
@@ -263,14 +276,16 @@ impl Recorder {
         if let Some(message) = &ending.message {
             text.push_str(&format!(": {message}"));
         }
-        self.log.line("", &text).await;
+        self.log.line(&format!("[{} {}] ", open.seq, open.title), &text).await;
         tracing::info!(
             job = self.job,
             run = self.run,
             phase = open.title,
             state = ending.state.word(),
             wall_us = times.wall,
-            "phase ends"
+            "{} of job {} {text}",
+            open.title,
+            self.job
         );
         self.tell(&Event::PhaseEnded {
             seq: open.seq,
@@ -334,21 +349,12 @@ impl Recorder {
     }
 
     /// The run ends; returns what could not be written down, if anything.
-    pub async fn run_ended(
-        self,
-        state: State,
-        failure: Option<Failure>,
-        code: u8,
-        artifact: Option<String>,
-    ) -> Result<(), String> {
+    pub async fn run_ended(self, conclusion: Conclusion) -> Result<(), String> {
+        let Conclusion { state, failure, code, artifact, by_command } = conclusion;
         let times = self.times();
         let reason = failure.as_ref().map(Failure::one_line);
-        let mut text = format!("run {} of job {} {state} after {}", self.run, self.job, duration(times.wall));
-        for (what, time) in [("waiting", times.waiting), ("throttled", times.throttled), ("paused", times.paused)] {
-            if time > 0 {
-                text.push_str(&format!(", {what} {}", duration(time)));
-            }
-        }
+        let mut text =
+            format!("run {} of job {} {state} after {}{}", self.run, self.job, duration(times.wall), spent(&times));
         if let Some(reason) = &reason {
             text.push_str(&format!(": {reason}"));
         }
@@ -366,18 +372,11 @@ impl Recorder {
         let written = written.unwrap_or_else(|_| Err("its disk does not answer".to_owned()));
         self.log.line("", &text).await;
         match state {
-            State::Ok => tracing::info!(job = self.job, run = self.run, state = state.word(), code, "run ends"),
-            _ => tracing::warn!(
-                job = self.job,
-                run = self.run,
-                state = state.word(),
-                code,
-                reason = reason.as_deref().unwrap_or(""),
-                "run ends"
-            ),
+            State::Ok => tracing::info!(job = self.job, run = self.run, state = state.word(), code, "{text}"),
+            _ => tracing::warn!(job = self.job, run = self.run, state = state.word(), code, "{text}"),
         }
         self.log.settle().await;
-        self.tell(&Event::Ended { state, failure, code, times, usage: self.usage, artifact });
+        self.tell(&Event::Ended { state, failure, code, times, usage: self.usage, artifact, by_command });
         written
     }
 
@@ -389,4 +388,13 @@ impl Recorder {
         let ledger = Ledger::open_to_read(&self.state_dir).ok()??;
         ledger.expected_bytes(&self.job, name, detail).ok()?.filter(|bytes| *bytes > 0)
     }
+}
+
+/// Where time went that was no work, for people. A wait that was all there was needs no mention.
+fn spent(times: &Times) -> String {
+    [("waiting", times.waiting), ("throttled", times.throttled), ("paused", times.paused)]
+        .into_iter()
+        .filter(|(_, time)| *time > 0 && *time < times.wall)
+        .map(|(what, time)| format!(", {what} {}", duration(time)))
+        .collect()
 }

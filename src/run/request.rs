@@ -129,9 +129,15 @@ impl RunDir {
 }
 
 fn no_state(state: &Path, error: &crate::kernel::Error) -> Failure {
-    Failure::new(Exit::NoPermission, format!("state directory `{}` cannot be written", state.display()))
-        .because(&error.source)
-        .hint("run as root, or choose another with `--state DIR`")
+    let what = format!("state directory `{}` cannot be written", state.display());
+    match error.errno() {
+        Some(crate::kernel::error::ENOSPC) => {
+            Failure::new(Exit::Failed, what).because(&error.source).hint("make room on its file system")
+        }
+        _ => Failure::new(Exit::NoPermission, what)
+            .because(&error.source)
+            .hint("run as root, or choose another with `--state DIR`"),
+    }
 }
 
 /// The lock that only one run of a job holds.

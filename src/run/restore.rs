@@ -26,7 +26,8 @@ pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>, wis
         Ok((Ending::ok(), (artifact, steps)))
     };
     let (artifact, steps) = stage.phase("prepare", None, work).await?;
-    let mut done = Done { artifact: Some(artifact.path.clone()), ..Done::default() };
+    stage.recorder.note(&format!("restores `{}` into `{}`", artifact.path.display(), wish.to)).await;
+    let mut done = Done::default();
     for step in &steps {
         let work = async |stage: &mut Stage, open: &Open| bring_back(stage, open, &artifact, step).await;
         let warning = stage.phase("restore", Some(&step.file.label), work).await?;

@@ -44,5 +44,9 @@ pub fn find(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Resul
             .hint("`capture` in `[command]` makes it keep one")
     })?;
     stage.set_account(payload_account(request.policy.supervision.user.as_deref())?);
-    Store::new(&policy.target, &request.policy.job).find(wanted)
+    let store = Store::new(&policy.target, &request.policy.job);
+    if let Some((path, _)) = store.damaged(wanted)? {
+        stage.recorder.artifact(Entry::Verified { path, at: Stamp::now(), good: false });
+    }
+    store.find(wanted)
 }

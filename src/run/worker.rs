@@ -14,9 +14,9 @@ use super::backup::Done;
 use super::control::{Asked, Control};
 use super::event::{Event, Order};
 use super::meter::{Meter, Mode};
-use super::recorder::{Ending, Recorder};
+use super::recorder::{Conclusion, Ending, Recorder};
 use super::request::{Action, Request, RunDir, job_lock};
-use super::stage::Stage;
+use super::stage::{Stage, Stop};
 use super::{backup, restore, verify};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -55,7 +55,12 @@ pub async fn work(state: &Path, run: &str, starter: Option<UnixStream>) -> Resul
     }
     recorder.run_started(request.asked_at, group.level(), &group.explain(), None).await;
     control.listen(&recorder, &run_dir);
-    let mut stage = Stage::new(recorder, run, group, request.policy.supervision.clone(), orders);
+    let mut supervision = request.policy.supervision.clone();
+    if matches!(request.action, Action::Restore { .. }) {
+        // A pace set for the nightly backup is not meant for the hour when it is needed; `govern throttle` can set one.
+        supervision.rate = None;
+    }
+    let mut stage = Stage::new(recorder, run, group, supervision, orders);
     let done = perform(&mut stage, &request, state).await;
     let code = conclude(stage, &request, done).await;
     control.farewell().await;
@@ -98,6 +103,7 @@ async fn refuse(mut recorder: Recorder, request: &Request, why: &str) -> u8 {
         times: Times::default(),
         usage: Usage::default(),
         artifact: None,
+        by_command: false,
     });
     code
 }
@@ -122,26 +128,34 @@ async fn conclude(stage: Stage, request: &Request, done: Result<Done, Failure>) 
     if let Err(error) = cleared {
         recorder.note(&Failure::from(error).one_line()).await;
     }
-    let (state, failure, code, artifact) = match done {
-        Ok(done) => {
-            let artifact = done.artifact.map(|path| path.display().to_string());
-            match (done.warning, request.action == Action::Exec) {
-                (_, true) => (State::Ok, None, done.code.unwrap_or(0), None),
-                (None, false) => (State::Ok, None, Exit::Ok.code(), artifact),
-                (Some(why), false) => {
-                    (State::Warning, Some(Failure::new(Exit::Warning, why)), Exit::Warning.code(), artifact)
-                }
-            }
-        }
+    let conclusion = match done {
+        Ok(done) => succeeded(done),
         Err(failure) => {
-            let state = if stopped == Some(super::stage::Stop::Cancelled) { State::Cancelled } else { State::Failed };
-            (state, Some(failure.clone()), failure.code, None)
+            let state = if stopped == Some(Stop::Cancelled) { State::Cancelled } else { State::Failed };
+            Conclusion { state, code: failure.code, failure: Some(failure), artifact: None, by_command: false }
         }
     };
-    if let Err(trouble) = recorder.run_ended(state, failure, code, artifact).await {
+    let code = conclusion.code;
+    if let Err(trouble) = recorder.run_ended(conclusion).await {
         tracing::error!("the end of run {} could not be recorded: {trouble}", request.run);
     }
     code
+}
+
+fn succeeded(done: Done) -> Conclusion {
+    let artifact = done.artifact.map(|path| path.display().to_string());
+    let of = |state, exit: Exit, why: Option<String>, by_command| Conclusion {
+        state,
+        failure: why.map(|why| Failure::new(exit, why)),
+        code: exit.code(),
+        artifact,
+        by_command,
+    };
+    match (done.command, done.warning) {
+        (Some((code, why)), _) => of(if code == 0 { State::Ok } else { State::Failed }, Exit::Command(code), why, true),
+        (None, Some(why)) => of(State::Warning, Exit::Warning, Some(why), false),
+        (None, None) => of(State::Ok, Exit::Ok, None, false),
+    }
 }
 
 /// TERM and INT cancel, as somebody at the keyboard would.

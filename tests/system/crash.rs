@@ -349,6 +349,7 @@ fn a_worker_killed_while_the_ledger_was_locked_loses_nothing_it_had_said() {
     end(run.id() as i32);
     end(worker);
     run.wait().unwrap();
+    wait_for("the dead worker", || find(&world, |line| line.contains(" worker ")).is_none().then_some(()));
     books.execute_batch("COMMIT").unwrap();
     let row = world.last_run("waits");
     assert_eq!((&row["job"], &row["state"]), (&"waits".into(), &"interrupted".into()));

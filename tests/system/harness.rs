@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -12,9 +14,15 @@ use tempfile::TempDir;
 /// A state that does not come within this time will not come.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The account without rights, `nobody` on most machines.
+pub const NOBODY: u32 = 65534;
+
 /// One test's own directories.
 pub struct World {
     dir: TempDir,
+    program: PathBuf,
+    /// The account the program runs as, where it is not this process's.
+    uid: Option<u32>,
 }
 
 /// How a command ended, as text.
@@ -42,6 +50,52 @@ impl Ended {
     }
 }
 
+/// An error as it was told on standard error.
+#[derive(Debug)]
+pub struct Told {
+    /// The first line, without `error: `.
+    pub message: String,
+    /// All of it.
+    pub whole: String,
+    /// What is to be done.
+    pub hint: Option<String>,
+}
+
+impl Ended {
+    /// Fails the test unless it ended with this code and told one error, in the style of all errors.
+    #[track_caller]
+    pub fn one_error(self, code: i32) -> Told {
+        let ended = self.expect(code);
+        let stderr = &ended.stderr;
+        let begins: Vec<usize> =
+            stderr.match_indices("error: ").map(|(at, _)| at).filter(|at| line_begins(stderr, *at)).collect();
+        assert_eq!(begins.len(), 1, "one error is told\n{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        let whole: Vec<&str> = stderr[begins[0]..].lines().collect();
+        let message = whole[0].trim_start_matches("error: ").to_owned();
+        assert!(message.starts_with(|c: char| c == '`' || c.is_lowercase()), "lower case: {message}");
+        assert!(!message.ends_with(['.', '!']), "no full stop: {message}");
+        let hint = whole.iter().find_map(|line| line.strip_prefix("hint: ")).map(str::to_owned);
+        Told { message, whole: whole.join("\n"), hint }
+    }
+}
+
+fn line_begins(text: &str, at: usize) -> bool {
+    at == 0 || text.as_bytes()[at - 1] == b'\n'
+}
+
+impl Told {
+    /// Fails the test unless the error has these words, and a hint with that.
+    #[track_caller]
+    pub fn says(&self, words: &[&str], hint: &str) {
+        for word in words {
+            assert!(self.whole.contains(word), "`{word}` is missing in:\n{}", self.whole);
+        }
+        let given = self.hint.as_deref().unwrap_or_else(|| panic!("no hint in:\n{}", self.whole));
+        assert!(given.contains(hint), "`{hint}` is missing in the hint of:\n{}", self.whole);
+    }
+}
+
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         use std::os::unix::process::ExitStatusExt;
@@ -55,10 +109,28 @@ impl World {
     /// An empty one, on the disk that holds the build (not in memory: files must have a real file system under them).
     pub fn new() -> World {
         let dir = tempfile::Builder::new().prefix("world-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        World::within(dir, env!("CARGO_BIN_EXE_govern").into(), None)
+    }
+
+    /// One in which the program runs as [`NOBODY`]; needs root. It lies where everybody may go, with a copy of the program: the
+    /// build may be in a directory that only root can enter.
+    pub fn of_nobody() -> World {
+        let dir = tempfile::Builder::new().prefix("world-").tempdir_in("/tmp").unwrap();
+        let program = dir.path().join("govern");
+        fs::copy(env!("CARGO_BIN_EXE_govern"), &program).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let world = World::within(dir, program, Some(NOBODY));
+        for name in ["", "config", "config/jobs", "target", "source"] {
+            chown(world.path(name), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        world
+    }
+
+    fn within(dir: TempDir, program: PathBuf, uid: Option<u32>) -> World {
         for name in ["config/jobs", "target", "source"] {
             fs::create_dir_all(dir.path().join(name)).unwrap();
         }
-        World { dir }
+        World { dir, program, uid }
     }
 
     /// A path in it.
@@ -91,10 +163,35 @@ impl World {
 
     /// The program with these arguments, in this world.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_govern"));
+        let mut command = self.bare_command();
         command.arg("--config").arg(self.path("config")).arg("--state").arg(self.path("state")).args(arguments);
-        command.stdin(Stdio::null()).env_remove("GOVERN_LOG").env_remove("GOVERN_RUN");
         command
+    }
+
+    /// The program without any argument: it looks for its directories itself.
+    pub fn bare_command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.stdin(Stdio::null()).env_remove("GOVERN_LOG").env_remove("GOVERN_RUN");
+        if let Some(uid) = self.uid {
+            command.uid(uid).gid(uid);
+        }
+        command
+    }
+
+    /// A line for a shell in which `govern` is the program in this world.
+    pub fn shell(&self, line: &str) -> Ended {
+        let quoted = |path: &Path| format!("'{}'", path.display());
+        let (program, config, state) =
+            (quoted(&self.program), quoted(&self.path("config")), quoted(&self.path("state")));
+        let function = format!("govern() {{ {program} --config {config} --state {state} \"$@\"; }}; {line}");
+        Command::new("bash").args(["-c", &function]).stdin(Stdio::null()).output().unwrap().into()
+    }
+
+    /// Restores the newest artifact of a job and returns where the content of `source` is now.
+    pub fn restored(&self, job: &str, source: &Path) -> PathBuf {
+        let to = self.path(format!("restored-{job}"));
+        self.govern(["restore", job, "--to", to.to_str().unwrap()]).expect(0);
+        to.join(source.canonicalize().unwrap().strip_prefix("/").unwrap())
     }
 
     /// Runs the program to its end.
@@ -110,7 +207,15 @@ impl World {
     /// Published artifacts of a job, the oldest first.
     pub fn artifacts(&self, job: &str) -> Vec<PathBuf> {
         let visible = |p: &PathBuf| !p.file_name().unwrap().to_string_lossy().starts_with('.');
-        list(&self.target().join(job)).into_iter().filter(visible).collect()
+        let mut paths: Vec<PathBuf> = list(&self.target().join(job)).into_iter().filter(visible).collect();
+        // Names tell apart runs of different seconds only.
+        let began = |path: &PathBuf| {
+            let text = fs::read(path.join("manifest.json")).unwrap_or_default();
+            let manifest = serde_json::from_slice::<Value>(&text).unwrap_or_default();
+            manifest["started_at"]["us"].as_i64().unwrap_or(0)
+        };
+        paths.sort_by_key(began);
+        paths
     }
 
     /// Hidden entries of a job's directory: temporary names.
@@ -121,8 +226,12 @@ impl World {
 
     /// The manifest of the newest artifact of a job.
     pub fn manifest(&self, job: &str) -> Value {
-        let newest = self.artifacts(job).pop().expect("an artifact");
-        serde_json::from_slice(&fs::read(newest.join("manifest.json")).unwrap()).unwrap()
+        self.manifest_of(&self.artifacts(job).pop().expect("an artifact"))
+    }
+
+    /// The manifest of this artifact.
+    pub fn manifest_of(&self, artifact: &Path) -> Value {
+        serde_json::from_slice(&fs::read(artifact.join("manifest.json")).unwrap()).unwrap()
     }
 
     /// The last run of a job with its phases, as `govern log --json` tells it.
@@ -143,6 +252,16 @@ impl World {
     /// The directory of the only run that has one, as soon as it is there.
     pub fn run_dir(&self) -> PathBuf {
         wait_for("a run's directory", || list(&self.path("state/runs")).pop())
+    }
+
+    /// The last run of a job, which must be over, with an end for each of its phases.
+    #[track_caller]
+    pub fn closed_run(&self, job: &str) -> Value {
+        let run = self.last_run(job);
+        for part in run["phases"].as_array().unwrap().iter().chain([&run]) {
+            assert!(part["ended"].is_string() && part["state"] != "running", "not closed: {part:#}");
+        }
+        run
     }
 
     /// The process id of the worker of the newest run under way, as soon as it has written so.
@@ -277,4 +396,86 @@ pub fn payload_processes(world: &World) -> Vec<String> {
 pub fn leftover_cgroups(world: &World) -> Vec<PathBuf> {
     let mark = |run: &Path| fs::read_to_string(run.join("cgroup")).ok().map(PathBuf::from);
     list(&world.path("state/runs")).iter().filter_map(|run| mark(run)).filter(|path| path.exists()).collect()
+}
+
+/// A file system in memory, mounted until it is dropped; needs root.
+pub struct Mount {
+    at: PathBuf,
+}
+
+impl Mount {
+    /// Mounts so many bytes on a directory, which is created where it is missing.
+    pub fn tmpfs(at: PathBuf, bytes: u64) -> Mount {
+        fs::create_dir_all(&at).unwrap();
+        let options = format!("size={bytes},mode=0755");
+        nix::mount::mount(
+            Some("govern-test"),
+            &at,
+            Some("tmpfs"),
+            nix::mount::MsFlags::empty(),
+            Some(options.as_str()),
+        )
+        .unwrap();
+        Mount { at }
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Even while something still uses it: a failed test must not leave it behind.
+        if let Err(error) = nix::mount::umount2(&self.at, nix::mount::MntFlags::MNT_DETACH) {
+            eprintln!("{} stays mounted: {error}", self.at.display());
+        }
+    }
+}
+
+/// Whether mounts can be made here.
+pub fn can_mount() -> bool {
+    let probe = tempfile::tempdir().unwrap();
+    let options = Some("size=64k");
+    let flags = nix::mount::MsFlags::empty();
+    let mounted = nix::mount::mount(Some("govern-test"), probe.path(), Some("tmpfs"), flags, options).is_ok();
+    mounted && nix::mount::umount(probe.path()).is_ok()
+}
+
+/// Whether a program is installed.
+pub fn has_program(name: &str) -> bool {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&search).any(|dir| dir.join(name).exists())
+}
+
+/// Waits until a process has read something of one of these files, and says which.
+pub fn being_read(paths: &[PathBuf]) -> PathBuf {
+    let begun = |process: &Path, descriptor: &OsStr| {
+        let about = fs::read_to_string(process.join("fdinfo").join(descriptor)).unwrap_or_default();
+        about.lines().any(|line| line.strip_prefix("pos:").is_some_and(|at| at.trim() != "0"))
+    };
+    wait_for("a reader", || {
+        for process in list(Path::new("/proc")) {
+            let Ok(descriptors) = fs::read_dir(process.join("fd")) else { continue };
+            for descriptor in descriptors.flatten() {
+                let open = fs::read_link(descriptor.path()).ok();
+                let found = paths.iter().find(|path| open.as_ref() == Some(*path));
+                if let Some(path) = found.filter(|_| begun(&process, &descriptor.file_name())) {
+                    return Some(path.clone());
+                }
+            }
+        }
+        None
+    })
+}
+
+/// Bytes that do not compress, the same for the same seed.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    // xorshift64.
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
 }

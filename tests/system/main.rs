@@ -1,8 +1,14 @@
 //! System tests: the real program on real files, servers and processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
+mod artifacts;
 mod crash;
+mod errors;
 mod exec;
+mod filesystem;
 mod harness;
+mod journal;
+mod postgres;
+mod screens;
 mod smoke;
 mod supervision;

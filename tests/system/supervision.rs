@@ -488,6 +488,19 @@ fn a_run_outlives_its_starter() {
 }
 
 #[test]
+fn a_payload_without_a_mark_goes_with_a_worker_that_was_killed() {
+    on_every_level(|level, world| {
+        let mark = world.path("unmarked");
+        let script = format!("echo $$ > {}; exec sleep 100000", mark.display());
+        let run = level.start(world, &["exec", "--", "env", "-i", "/bin/sh", "-c", &script]);
+        let pid: i32 = wait_for("the payload", || fs::read_to_string(&mark).ok()?.trim().parse().ok());
+        kill(Pid::from_raw(world.worker_pid()), Signal::SIGKILL).unwrap();
+        finish(run).expect(70);
+        assert!(!Path::new(&format!("/proc/{pid}/cwd")).exists(), "it goes on");
+    });
+}
+
+#[test]
 fn priorities_of_the_policy_are_in_force() {
     on_every_level(|level, world| {
         script_job(world, "idle", "nice = 7\nio_class = \"idle\"", "echo \"nice $(nice), io $(ionice -p $$)\"\n");

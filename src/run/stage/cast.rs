@@ -9,7 +9,6 @@ use super::taps::{Drop, Taps, Use};
 use crate::backup::dialect::{Dialect, Heard};
 use crate::backup::tool::Tool;
 use crate::config::policy::{IoClass, Supervision};
-use crate::exit;
 use crate::failure::Failure;
 use crate::kernel::account::Account;
 use crate::kernel::group::Group;
@@ -199,16 +198,17 @@ async fn start_tool(
     spawn.env.extend(tool.env.iter().cloned());
     spawn.directory = Some(tool.directory.clone());
     (spawn.stdin, spawn.stdout, spawn.stderr) = (stdin, stdout, stderr);
-    let started = spawn.start().map_err(|error| {
-        let failure = Failure::from(error);
-        // The one code that tells a command that was not run from one that failed.
-        let code = match tool.dialect {
-            Dialect::Command { .. } => exit::Exit::NotStarted.code(),
-            _ => failure.code,
-        };
-        Failure { code, ..failure }
-    });
-    Ok(Actor { child: started?, exit: None })
+    let child = spawn.start().map_err(|error| match tool.dialect {
+        Dialect::Command { .. } => not_started(error),
+        _ => error.into(),
+    })?;
+    Ok(Actor { child, exit: None })
+}
+
+/// A command that was found and still cannot be executed.
+fn not_started(error: kernel::Error) -> Failure {
+    let failure = Failure { code: crate::exit::Exit::NotStarted.code(), ..error.into() };
+    failure.hint("it needs the right to be executed; a script also the interpreter that its first line names")
 }
 
 impl Dressing<'_> {

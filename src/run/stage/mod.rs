@@ -112,9 +112,9 @@ impl Stage {
                 self.recorder.end(&open, ending).await;
                 Ok(value)
             }
-            Err(Fallen { ending, failure }) => {
+            Err(Fallen { ending, failure, .. }) => {
                 self.recorder.end(&open, ending).await;
-                Err(failure)
+                Err(*failure)
             }
         }
     }

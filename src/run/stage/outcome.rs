@@ -31,10 +31,10 @@ impl Stop {
         }
     }
 
-    fn state(self) -> State {
+    fn verdict(self) -> Verdict {
         match self {
-            Stop::Cancelled => State::Cancelled,
-            Stop::TimedOut => State::Failed,
+            Stop::Cancelled => Verdict { state: State::Cancelled, message: None },
+            Stop::TimedOut => Verdict { state: State::Failed, message: Some(self.failure().message) },
         }
     }
 }
@@ -45,13 +45,19 @@ pub struct Fallen {
     /// For the records of the phase.
     pub ending: Ending,
     /// For the run.
-    pub failure: Failure,
+    pub failure: Box<Failure>,
+    /// What its programs came to, where they ended by themselves.
+    pub outcome: Option<Box<Outcome>>,
 }
 
 impl From<Failure> for Fallen {
     fn from(failure: Failure) -> Fallen {
         let state = if failure.code == exit::Exit::Cancelled.code() { State::Cancelled } else { State::Failed };
-        Fallen { ending: Ending { state, message: Some(failure.one_line()), ..Ending::ok() }, failure }
+        Fallen {
+            ending: Ending { state, message: Some(failure.one_line()), ..Ending::ok() },
+            failure: Box::new(failure),
+            outcome: None,
+        }
     }
 }
 
@@ -86,7 +92,7 @@ impl Outcome {
     /// Of a phase that was not let begin.
     pub(super) fn never_began(stop: Stop) -> Outcome {
         Outcome {
-            verdict: Verdict { state: stop.state(), message: Some(stop.failure().message) },
+            verdict: stop.verdict(),
             stopped: Some(stop),
             report: None,
             usage: Usage::default(),
@@ -102,7 +108,7 @@ impl Outcome {
         let tool = cast.tool.as_ref().and_then(|t| t.exit);
         let pump = cast.pump.as_ref().and_then(|p| p.exit);
         let verdict = match stopped {
-            Some(stop) => Verdict { state: stop.state(), message: Some(stop.failure().message) },
+            Some(stop) => stop.verdict(),
             None => judge(&cast, tool, pump),
         };
         let exits = [tool, pump].into_iter().flatten();
@@ -154,7 +160,8 @@ impl Outcome {
                 }
             }
         };
-        Err(Fallen { ending, failure })
+        let outcome = self.stopped.is_none().then(|| Box::new(self));
+        Err(Fallen { ending, failure: Box::new(failure), outcome })
     }
 
     /// What the pump stored, for the manifest.

@@ -1,0 +1,191 @@
+use std::path::PathBuf;
+
+use super::entry::{Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage};
+use super::query::RunFilter;
+use super::writer::Writer;
+use super::{Ledger, spool};
+use crate::kernel::clock::Stamp;
+
+fn at(us: i64) -> Stamp {
+    Stamp { us, offset: 3600 }
+}
+
+fn run_started(run: &str, job: &str, us: i64) -> Entry {
+    Entry::RunStarted(RunStarted {
+        run: run.into(),
+        job: job.into(),
+        kind: "filesystem".into(),
+        action: "backup".into(),
+        at: at(us),
+        level: "freeze".into(),
+        pid: 7,
+        boot: "b".into(),
+        state: State::Running,
+        reason: None,
+    })
+}
+
+fn run_ended(run: &str, state: State) -> Entry {
+    Entry::RunEnded(RunEnded {
+        run: run.into(),
+        state,
+        at: at(99),
+        times: Times { wall: 10, active: 4, waiting: 3, throttled: 2, paused: 1 },
+        usage: Usage { read: 1000, written: 400, cpu_us: 5, peak_memory: 6 },
+        exit_code: Some(0),
+        reason: None,
+    })
+}
+
+fn phase(run: &str, seq: u32, name: &str, read: u64) -> [Entry; 2] {
+    let started =
+        PhaseStarted { run: run.into(), seq, parent: None, name: name.into(), detail: Some("/etc".into()), at: at(5) };
+    let ended = PhaseEnded {
+        run: run.into(),
+        seq,
+        state: State::Ok,
+        at: at(6),
+        times: Times::default(),
+        usage: Usage { read, ..Usage::default() },
+        exit_code: Some(0),
+        message: None,
+    };
+    [Entry::PhaseStarted(started), Entry::PhaseEnded(ended)]
+}
+
+fn published(run: &str, us: i64) -> Entry {
+    Entry::Published(Published {
+        run: run.into(),
+        job: "etc".into(),
+        path: PathBuf::from("/b").join(run),
+        at: at(us),
+        stored: 400,
+        plain: 1000,
+        verified: "list".into(),
+    })
+}
+
+fn story() -> Vec<Entry> {
+    let mut entries = vec![run_started("r1", "etc", 1)];
+    entries.extend(phase("r1", 1, "archive", 1000));
+    entries.extend([published("r1", 8), run_ended("r1", State::Ok)]);
+    entries
+}
+
+#[test]
+fn what_was_written_twice_stands_there_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(dir.path()).unwrap();
+    ledger.apply(&story()).unwrap();
+    let once =
+        (ledger.runs(&RunFilter::default()).unwrap(), ledger.phases("r1").unwrap(), ledger.last_good("etc").unwrap());
+    ledger.apply(&story()).unwrap();
+    let twice =
+        (ledger.runs(&RunFilter::default()).unwrap(), ledger.phases("r1").unwrap(), ledger.last_good("etc").unwrap());
+    assert_eq!(once, twice);
+    let run = &once.0[0];
+    assert_eq!((run.state, run.times.paused, run.usage.written, run.started), (State::Ok, 1, 400, at(1)));
+}
+
+#[test]
+fn a_final_state_is_final() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(dir.path()).unwrap();
+    ledger.apply(&story()).unwrap();
+    ledger.apply(&[run_ended("r1", State::Interrupted)]).unwrap();
+    assert_eq!(ledger.runs(&RunFilter::default()).unwrap()[0].state, State::Ok);
+}
+
+#[test]
+fn filters_narrow_and_the_newest_comes_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(dir.path()).unwrap();
+    let runs = [("r1", "etc", 1), ("r2", "pg", 2), ("r3", "etc", 3)];
+    ledger.apply(&runs.map(|(run, job, us)| run_started(run, job, us))).unwrap();
+    let ids = |filter: RunFilter| ledger.runs(&filter).unwrap().into_iter().map(|r| r.run).collect::<Vec<_>>();
+    assert_eq!(ids(RunFilter::default()), ["r3", "r2", "r1"]);
+    assert_eq!(ids(RunFilter { job: Some("etc".into()), limit: Some(1), ..RunFilter::default() }), ["r3"]);
+    assert_eq!(ids(RunFilter { since_us: Some(2), before_us: Some(3), ..RunFilter::default() }), ["r2"]);
+    assert!(ids(RunFilter { state: Some(State::Ok), ..RunFilter::default() }).is_empty());
+    assert_eq!(ledger.jobs().unwrap(), ["etc", "pg"]);
+    let found = |id: &str| ledger.find_run(id).unwrap().len();
+    assert_eq!((found("r"), found("r2"), found("%")), (3, 1, 0));
+}
+
+#[test]
+fn a_broken_or_removed_artifact_is_not_the_last_good_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(dir.path()).unwrap();
+    ledger.apply(&[published("r1", 1), published("r2", 2), published("r3", 3)]).unwrap();
+    let last = |ledger: &Ledger| ledger.last_good("etc").unwrap().map(|a| a.run);
+    ledger.apply(&[Entry::Verified { path: "/b/r3".into(), at: at(4), good: false }]).unwrap();
+    assert_eq!(last(&ledger).as_deref(), Some("r2"));
+    assert_eq!(ledger.broken_artifacts().unwrap(), [PathBuf::from("/b/r3")]);
+    ledger.apply(&[Entry::Removed { path: "/b/r2".into(), at: at(5) }]).unwrap();
+    assert_eq!(last(&ledger).as_deref(), Some("r1"));
+    ledger.apply(&[Entry::Verified { path: "/b/r3".into(), at: at(6), good: true }]).unwrap();
+    assert_eq!(last(&ledger).as_deref(), Some("r3"));
+}
+
+#[test]
+fn the_estimate_is_that_of_the_last_good_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(dir.path()).unwrap();
+    ledger.apply(&story()).unwrap();
+    ledger.apply(&[run_started("r2", "etc", 50)]).unwrap();
+    ledger.apply(&phase("r2", 1, "archive", 5)).unwrap();
+    ledger.apply(&[run_ended("r2", State::Failed)]).unwrap();
+    assert_eq!(ledger.expected_bytes("etc", "archive", Some("/etc")).unwrap(), Some(1000));
+    assert_eq!(ledger.expected_bytes("etc", "archive", None).unwrap(), None);
+}
+
+#[test]
+fn a_spool_is_merged_once_and_a_torn_line_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let run_dir = dir.path().join("run");
+    std::fs::create_dir(&run_dir).unwrap();
+    spool::append(&run_dir, &story()).unwrap();
+    let path = run_dir.join(spool::FILE);
+    let mut text = std::fs::read(&path).unwrap();
+    text.extend(b"{\"run_ended\":{\"run\":\"r1");
+    std::fs::write(&path, text).unwrap();
+    let mut ledger = Ledger::open(dir.path()).unwrap();
+    assert_eq!(spool::merge(&mut ledger, &run_dir).unwrap(), story().len());
+    assert_eq!(spool::merge(&mut ledger, &run_dir).unwrap(), 0);
+    assert_eq!(ledger.runs(&RunFilter::default()).unwrap()[0].state, State::Ok);
+}
+
+#[tokio::test]
+async fn what_the_ledger_refuses_waits_in_the_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let run_dir = dir.path().join("run");
+    std::fs::create_dir(&run_dir).unwrap();
+    // A directory where the database should be: nothing can be written into it, by root neither.
+    std::fs::create_dir(dir.path().join(super::FILE)).unwrap();
+    let writer = Writer::start(dir.path(), &run_dir);
+    for entry in story() {
+        writer.send(entry);
+    }
+    writer.settle().await.unwrap();
+    assert!(run_dir.join(spool::FILE).exists());
+    std::fs::remove_dir(dir.path().join(super::FILE)).unwrap();
+    writer.send(run_started("r9", "etc", 9));
+    writer.settle().await.unwrap();
+    drop(writer);
+    let ledger = Ledger::open(dir.path()).unwrap();
+    assert_eq!(ledger.runs(&RunFilter::default()).unwrap().len(), 2);
+    assert!(!run_dir.join(spool::FILE).exists());
+}
+
+#[tokio::test]
+async fn what_can_be_written_nowhere_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let run_dir = dir.path().join("run");
+    std::fs::create_dir(&run_dir).unwrap();
+    std::fs::create_dir(dir.path().join(super::FILE)).unwrap();
+    std::fs::create_dir(run_dir.join(spool::FILE)).unwrap();
+    let writer = Writer::start(dir.path(), &run_dir);
+    writer.send(run_started("r1", "etc", 1));
+    let trouble = writer.settle().await.unwrap_err();
+    assert!(trouble.contains(spool::FILE), "{trouble}");
+}
