@@ -170,7 +170,7 @@ impl Store {
     }
 }
 
-/// Whether a name has the shape of a run's id, `20261123T042000Z-4f7a`: what others put beside artifacts is none of our business.
+/// Whether a name has the shape of a run's id, `20261123T042000Z-4f7a9c`: what others put beside artifacts is none of our business.
 fn is_of_a_run(name: &str) -> bool {
     let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).take(17).collect();
     shape == "00000000T000000Z-"

@@ -187,18 +187,8 @@ pub struct PhaseEnded {
     pub run: String,
     /// Its number.
     pub seq: u32,
-    /// How it ended.
-    pub state: State,
-    /// When.
-    pub at: Stamp,
-    /// Where the time went.
-    pub times: Times,
-    /// What it used.
-    pub usage: Usage,
-    /// Exit code of its program; 128 and the signal where one ended it.
-    pub exit_code: Option<i32>,
-    /// Why it did not end `ok`, or what else there is to say.
-    pub message: Option<String>,
+    /// How it ended. The exit code is that of its program, or 128 and the signal that ended it.
+    pub end: End,
 }
 
 /// The end of a run.
@@ -206,7 +196,14 @@ pub struct PhaseEnded {
 pub struct RunEnded {
     /// The run.
     pub run: String,
-    /// How it ended.
+    /// How it ended. The exit code is the one `govern` ended with.
+    pub end: End,
+}
+
+/// How a run or a phase ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Its final state.
     pub state: State,
     /// When.
     pub at: Stamp,
@@ -214,10 +211,10 @@ pub struct RunEnded {
     pub times: Times,
     /// What it used.
     pub usage: Usage,
-    /// The exit code `govern` ended with.
+    /// An exit code, where there is one.
     pub exit_code: Option<i32>,
-    /// Why it did not end `ok`.
-    pub reason: Option<String>,
+    /// Why it did not end `ok`, or what else there is to say.
+    pub why: Option<String>,
 }
 
 /// An artifact under its final name.

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::entry::{Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage};
+use super::entry::{End, Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage};
 use super::query::RunFilter;
 use super::writer::Writer;
 use super::{Ledger, spool};
@@ -26,30 +26,29 @@ fn run_started(run: &str, job: &str, us: i64) -> Entry {
 }
 
 fn run_ended(run: &str, state: State) -> Entry {
-    Entry::RunEnded(RunEnded {
-        run: run.into(),
+    let end = End {
         state,
         at: at(99),
         times: Times { wall: 10, active: 4, waiting: 3, throttled: 2, paused: 1 },
         usage: Usage { read: 1000, written: 400, cpu_us: 5, peak_memory: 6 },
         exit_code: Some(0),
-        reason: None,
-    })
+        why: None,
+    };
+    Entry::RunEnded(RunEnded { run: run.into(), end })
 }
 
 fn phase(run: &str, seq: u32, name: &str, read: u64) -> [Entry; 2] {
     let started =
         PhaseStarted { run: run.into(), seq, parent: None, name: name.into(), detail: Some("/etc".into()), at: at(5) };
-    let ended = PhaseEnded {
-        run: run.into(),
-        seq,
+    let end = End {
         state: State::Ok,
         at: at(6),
         times: Times::default(),
         usage: Usage { read, ..Usage::default() },
         exit_code: Some(0),
-        message: None,
+        why: None,
     };
+    let ended = PhaseEnded { run: run.into(), seq, end };
     [Entry::PhaseStarted(started), Entry::PhaseEnded(ended)]
 }
 

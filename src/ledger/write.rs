@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, named_params};
 
-use super::entry::{Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, Times, Usage};
+use super::entry::{End, Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted};
 use super::{Ledger, Result};
 use crate::kernel::clock::Stamp;
 
@@ -60,71 +60,40 @@ fn phase_started(tx: &Connection, it: &PhaseStarted) -> rusqlite::Result<()> {
     .map(drop)
 }
 
-/// The columns that a run and a phase end with, in the order [`end_values`] fills them.
-const END_COLUMNS: &str = "state = ?1, ended_us = ?2, ended_offset = ?3, exit_code = ?4, wall_us = ?5, active_us = ?6,
-    waiting_us = ?7, throttled_us = ?8, paused_us = ?9, read_bytes = ?10, written_bytes = ?11, cpu_us = ?12, peak_memory = ?13";
-
-fn end_values(times: &Times, usage: &Usage) -> [i64; 9] {
-    // SQLite's integers are signed; no duration or count of bytes reaches 2^63.
-    let signed = |v: u64| i64::try_from(v).unwrap_or(i64::MAX);
-    [
-        signed(times.wall),
-        signed(times.active),
-        signed(times.waiting),
-        signed(times.throttled),
-        signed(times.paused),
-        signed(usage.read),
-        signed(usage.written),
-        signed(usage.cpu_us),
-        signed(usage.peak_memory),
-    ]
-}
-
 fn phase_ended(tx: &Connection, it: &PhaseEnded) -> rusqlite::Result<()> {
-    let [wall, active, waiting, throttled, paused, read, written, cpu, memory] = end_values(&it.times, &it.usage);
-    tx.prepare_cached(&format!("UPDATE phases SET {END_COLUMNS}, message = ?14 WHERE run = ?15 AND seq = ?16"))?
-        .execute(rusqlite::params![
-            it.state.word(),
-            it.at.us,
-            it.at.offset,
-            it.exit_code,
-            wall,
-            active,
-            waiting,
-            throttled,
-            paused,
-            read,
-            written,
-            cpu,
-            memory,
-            it.message,
-            it.run,
-            it.seq
-        ])
+    end(tx, "UPDATE phases SET message = :why, $END WHERE run = :run AND seq = :seq", &it.run, it.seq, &it.end)
+}
+
+/// A run that has ended stays as it ended. `:seq` is a parameter of phases only.
+fn run_ended(tx: &Connection, it: &RunEnded) -> rusqlite::Result<()> {
+    end(
+        tx,
+        "UPDATE runs SET reason = :why, $END WHERE run = :run AND state = 'running' AND :seq = 0",
+        &it.run,
+        0,
+        &it.end,
+    )
+}
+
+/// Sets what a run and a phase end with, in place of `$END`.
+fn end(tx: &Connection, sql: &str, run: &str, seq: u32, end: &End) -> rusqlite::Result<()> {
+    const COLUMNS: &str = "state = :state, ended_us = :us, ended_offset = :offset, exit_code = :code, wall_us = :wall,
+        active_us = :active, waiting_us = :waiting, throttled_us = :throttled, paused_us = :paused, read_bytes = :read,
+        written_bytes = :written, cpu_us = :cpu, peak_memory = :memory";
+    let End { state, at, times, usage, exit_code, why } = end;
+    tx.prepare_cached(&sql.replace("$END", COLUMNS))?
+        .execute(named_params! {
+            ":run": run, ":seq": seq, ":state": state.word(), ":us": at.us, ":offset": at.offset, ":code": exit_code, ":why": why,
+            ":wall": signed(times.wall), ":active": signed(times.active), ":waiting": signed(times.waiting),
+            ":throttled": signed(times.throttled), ":paused": signed(times.paused), ":read": signed(usage.read),
+            ":written": signed(usage.written), ":cpu": signed(usage.cpu_us), ":memory": signed(usage.peak_memory),
+        })
         .map(drop)
 }
 
-fn run_ended(tx: &Connection, it: &RunEnded) -> rusqlite::Result<()> {
-    let [wall, active, waiting, throttled, paused, read, written, cpu, memory] = end_values(&it.times, &it.usage);
-    tx.prepare_cached(&format!("UPDATE runs SET {END_COLUMNS}, reason = ?14 WHERE run = ?15 AND state = 'running'"))?
-        .execute(rusqlite::params![
-            it.state.word(),
-            it.at.us,
-            it.at.offset,
-            it.exit_code,
-            wall,
-            active,
-            waiting,
-            throttled,
-            paused,
-            read,
-            written,
-            cpu,
-            memory,
-            it.reason,
-            it.run
-        ])
-        .map(drop)
+/// SQLite's integers are signed; no duration and no count of bytes reaches 2^63.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn published(tx: &Connection, it: &Published) -> rusqlite::Result<()> {
@@ -135,7 +104,7 @@ fn published(tx: &Connection, it: &Published) -> rusqlite::Result<()> {
     )?
     .execute(named_params! {
         ":path": it.path.to_string_lossy(), ":run": it.run, ":job": it.job, ":us": it.at.us, ":offset": it.at.offset,
-        ":stored": i64::try_from(it.stored).unwrap_or(i64::MAX), ":plain": i64::try_from(it.plain).unwrap_or(i64::MAX),
+        ":stored": signed(it.stored), ":plain": signed(it.plain),
         ":verified": it.verified,
     })
     .map(drop)

@@ -9,12 +9,14 @@ use super::heartbeat::{self, Beat};
 use super::log;
 use super::meter;
 use super::request::{self, MARK, RunDir};
+use crate::backup::artifact::Store;
+use crate::backup::manifest::Manifest;
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
 use crate::kernel::lock::{Attempt, Lock};
 use crate::kernel::{fs, group};
-use crate::ledger::entry::{Entry, PhaseEnded, RunEnded, State, Times};
-use crate::ledger::query::{RunFilter, RunRow};
+use crate::ledger::entry::{End, Entry, PhaseEnded, Published, RunEnded, State, Times};
+use crate::ledger::query::RunFilter;
 use crate::ledger::{Ledger, spool};
 
 /// Closes every run that lost its worker; says which.
@@ -76,29 +78,23 @@ fn close_records(state: &Path, run_dir: &RunDir, run: &str, beat: Option<Beat>) 
         Some(_) => format!("the worker vanished; its last sign of life was at {at}"),
         None => format!("the worker vanished without a sign of life; the last entry was at {at}"),
     };
-    let mut entries: Vec<Entry> = phases
-        .iter()
-        .filter(|phase| phase.state == State::Running)
-        .map(|phase| {
-            let begun = beat.as_ref().and_then(|b| b.phases.iter().find(|p| p.seq == phase.seq));
-            let times = match (&beat, begun) {
-                (Some(beat), Some(begun)) => meter::between(&begun.times, &beat.times),
-                // It began after the last beat: only wall time is known.
-                _ => wall_only(at.since(phase.started)),
-            };
-            Entry::PhaseEnded(PhaseEnded {
-                run: run.to_owned(),
-                seq: phase.seq,
-                state: State::Interrupted,
-                at,
-                times,
-                usage: phase.usage,
-                exit_code: None,
-                message: Some(reason.clone()),
-            })
-        })
-        .collect();
-    entries.push(Entry::RunEnded(ended(&row, at, beat.as_ref(), &reason)));
+    let end =
+        |times, usage| End { state: State::Interrupted, at, times, usage, exit_code: None, why: Some(reason.clone()) };
+    let mut entries = vec![];
+    for phase in phases.iter().filter(|phase| phase.state == State::Running) {
+        let begun = beat.as_ref().and_then(|b| Some((b, b.phases.iter().find(|p| p.seq == phase.seq)?)));
+        let times = match begun {
+            Some((beat, begun)) => meter::between(&begun.times, &beat.times),
+            // It began after the last beat: only wall time is known.
+            None => wall_only(at.since(phase.started)),
+        };
+        let (run, seq) = (run.to_owned(), phase.seq);
+        entries.push(Entry::PhaseEnded(PhaseEnded { run, seq, end: end(times, phase.usage) }));
+    }
+    entries.extend(published(run_dir, run));
+    let times = beat.as_ref().map_or_else(|| wall_only(at.since(row.started)), |b| b.times);
+    let usage = beat.as_ref().map_or(row.usage, |b| b.usage);
+    entries.push(Entry::RunEnded(RunEnded { run: run.to_owned(), end: end(times, usage) }));
     ledger.apply(&entries)?;
     if fs::is_dir(run_dir.path()) {
         log::append(&run_dir.log(), &format!("run {run} of job {} interrupted: {reason}; closed afterwards", row.job))?;
@@ -107,16 +103,21 @@ fn close_records(state: &Path, run_dir: &RunDir, run: &str, beat: Option<Beat>) 
     Ok(true)
 }
 
-fn ended(row: &RunRow, at: Stamp, beat: Option<&Beat>, reason: &str) -> RunEnded {
-    RunEnded {
-        run: row.run.clone(),
-        state: State::Interrupted,
-        at,
-        times: beat.map_or_else(|| wall_only(at.since(row.started)), |b| b.times),
-        usage: beat.map_or(row.usage, |b| b.usage),
-        exit_code: None,
-        reason: Some(reason.to_owned()),
-    }
+/// The artifact, if the worker vanished between giving it its name and telling the ledger: it is whole all the same.
+fn published(run_dir: &RunDir, run: &str) -> Option<Entry> {
+    let request = run_dir.request().ok()?;
+    let store = Store::new(&request.policy.artifact?.target, &request.policy.job);
+    let path = store.published(run);
+    let manifest = Manifest::read(&path).ok()?;
+    Some(Entry::Published(Published {
+        run: run.to_owned(),
+        job: manifest.job.clone(),
+        path,
+        at: manifest.started_at,
+        stored: manifest.stored_bytes(),
+        plain: manifest.plain_bytes(),
+        verified: manifest.verified,
+    }))
 }
 
 /// Without a beat nothing is known of waiting and pauses.

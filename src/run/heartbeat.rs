@@ -2,7 +2,7 @@
 //! nothing else. It is what an interrupted run is closed with.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -50,17 +50,23 @@ pub struct Heart {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
-    beat: Mutex<Option<Beat>>,
-    stopped: Mutex<bool>,
-    stop: Condvar,
+    next: Mutex<Next>,
+    news: Condvar,
+}
+
+/// What the thread is told.
+#[derive(Debug, Default)]
+struct Next {
+    beat: Option<Beat>,
+    stop: bool,
 }
 
 impl Heart {
     /// Starts the thread.
     pub fn start(path: PathBuf) -> Heart {
-        let shared = Arc::new(Shared { beat: Mutex::new(None), stopped: Mutex::new(false), stop: Condvar::new() });
+        let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);
         let spawned =
             thread::Builder::new().name("heartbeat".to_owned()).stack_size(128 * 1024).spawn(move || own.beat(&path));
@@ -70,33 +76,38 @@ impl Heart {
         Heart { shared }
     }
 
-    /// What the next beat will say.
+    /// What the next beat will say. The first is written at once: a run may be killed in its first second.
     pub fn set(&self, beat: Beat) {
-        *self.shared.beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(beat);
+        let first = self.shared.lock().beat.replace(beat).is_none();
+        if first {
+            self.shared.news.notify_all();
+        }
     }
 }
 
 impl Drop for Heart {
     fn drop(&mut self) {
-        *self.shared.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.shared.stop.notify_all();
+        self.shared.lock().stop = true;
+        self.shared.news.notify_all();
     }
 }
 
 impl Shared {
+    /// Nothing that holds this lock can leave half a value behind, so one that panicked does no harm.
+    fn lock(&self) -> MutexGuard<'_, Next> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn beat(&self, path: &Path) {
-        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*stopped {
-            drop(stopped);
-            let beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(text) = beat.and_then(|b| serde_json::to_vec(&b).ok()) {
-                // The next one comes in a second; a full disk is reported by the log.
-                fs::replace_volatile(path, &text).ok();
-            }
-            stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-            if !*stopped {
-                stopped = self.stop.wait_timeout(stopped, EVERY).unwrap_or_else(PoisonError::into_inner).0;
-            }
+        let waits = |next: &mut Next| next.beat.is_none() && !next.stop;
+        let mut next = self.news.wait_while(self.lock(), waits).unwrap_or_else(PoisonError::into_inner);
+        while !next.stop {
+            let text = next.beat.as_ref().and_then(|beat| serde_json::to_vec(beat).ok()).unwrap_or_default();
+            drop(next);
+            // The next one comes in a second; a full disk is reported by the log.
+            fs::replace_volatile(path, &text).ok();
+            let stopped = |next: &mut Next| !next.stop;
+            next = self.news.wait_timeout_while(self.lock(), EVERY, stopped).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

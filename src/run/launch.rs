@@ -32,7 +32,10 @@ pub struct Launched {
 
 /// Makes the run's directory and starts its worker. Runs that lost their worker are closed first.
 pub async fn launch(state: &Path, request: &Request) -> Result<Launched, Failure> {
-    close::sweep(state).await?;
+    if let Err(failure) = close::sweep(state).await {
+        // A ledger that cannot be read must not cost the backup: what happens now is spooled.
+        tracing::warn!("earlier runs could not be looked after: {}", failure.one_line());
+    }
     RunDir::create(state, request)?;
     // What a dead worker leaves becomes ours, and not init's.
     process::adopt_orphans()?;

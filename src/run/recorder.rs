@@ -16,7 +16,9 @@ use crate::human::{bytes, duration};
 use crate::kernel::clock::Stamp;
 use crate::kernel::process;
 use crate::ledger::Ledger;
-use crate::ledger::entry::{Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage};
+use crate::ledger::entry::{
+    End, Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage,
+};
 use crate::ledger::writer::Writer;
 
 /// So long the beginning of a phase waits to be durable. A disk that is slower than this is what backups are governed for: the
@@ -302,16 +304,9 @@ impl Recorder {
             state: ending.state,
             times,
         });
-        self.writer.send(Entry::PhaseEnded(PhaseEnded {
-            run: self.run.clone(),
-            seq: open.seq,
-            state: ending.state,
-            at,
-            times,
-            usage: ending.usage,
-            exit_code: ending.exit_code,
-            message: ending.message,
-        }));
+        let Ending { state, message, usage, exit_code } = ending;
+        let end = End { state, at, times, usage, exit_code, why: message };
+        self.writer.send(Entry::PhaseEnded(PhaseEnded { run: self.run.clone(), seq: open.seq, end }));
     }
 
     /// An artifact got its name.
@@ -359,15 +354,9 @@ impl Recorder {
             text.push_str(&format!(": {reason}"));
         }
         // The ledger first: the log must not tell an end that is then found missing, and closed as another.
-        self.writer.send(Entry::RunEnded(RunEnded {
-            run: self.run.clone(),
-            state,
-            at: Stamp::now(),
-            times,
-            usage: self.usage,
-            exit_code: Some(i32::from(code)),
-            reason: reason.clone(),
-        }));
+        let at = Stamp::now();
+        let end = End { state, at, times, usage: self.usage, exit_code: Some(i32::from(code)), why: reason };
+        self.writer.send(Entry::RunEnded(RunEnded { run: self.run.clone(), end }));
         let written = tokio::time::timeout(END_PATIENCE, self.writer.settle()).await;
         let written = written.unwrap_or_else(|_| Err("its disk does not answer".to_owned()));
         self.log.line("", &text).await;

@@ -433,3 +433,16 @@ fn a_run_that_a_power_cut_left_open_is_closed_by_the_next_one() {
     }
     assert_eq!(world.last_run("next")["state"], "ok");
 }
+
+#[test]
+fn an_artifact_the_ledger_was_not_told_of_counts_once_its_run_is_closed() {
+    let world = World::new();
+    files_job(&world);
+    world.govern(["run", "files", "--quiet"]).expect(0);
+    // As a worker leaves it that is killed right after the rename.
+    let open = "UPDATE runs SET state = 'running', ended_us = NULL; DELETE FROM artifacts;";
+    ledger(&world).execute_batch(open).unwrap();
+    let status = world.govern(["status", "--json"]).expect(0).json();
+    assert_eq!(status[0]["last_run"]["state"], "interrupted");
+    assert_eq!(status[0]["last_good"]["run"], world.manifest("files")["run"]);
+}

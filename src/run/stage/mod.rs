@@ -354,6 +354,15 @@ impl Stage {
                 self.recorder.note("resumed by hand").await;
                 self.resume()
             }
+            Order::Throttle { .. } if cast.as_ref().is_some_and(|c| c.pump.is_none()) => {
+                // Without a pump there is nothing between the program and the disk that could hold it back.
+                answer
+                    .send(
+                        Err("its program does not write through the pump: it can be paused, not throttled".to_owned()),
+                    )
+                    .ok();
+                return;
+            }
             Order::Throttle { rate, seconds } => {
                 let rate = rate.and_then(Rate::per_second);
                 self.manual_pace = Some((rate, Instant::now() + Duration::from_secs(seconds)));
