@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod filesystem;
 pub mod manifest;
 pub mod pg_dump;
+pub mod postgres;
 pub mod prepare;
 pub mod restore;
 pub mod retention;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use super::dialect::Dialect;
 use super::filesystem;
 use super::manifest::{File, Manifest};
-use super::pg_dump::{conninfo, identifier, literal, psql, refusal, tool};
+use super::postgres::{conninfo, identifier, literal, psql, refusal, tool};
 use super::tool::{Output, Tool};
 use crate::config::policy::PgDump;
-use crate::config::secrets::url_password;
+use crate::config::secrets::uri_holds_password;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::fs;
@@ -169,33 +169,6 @@ pub fn check_destination(policy: &PgDump, to: &str) -> Result<(), Failure> {
     destination(policy, to).map(|_| ())
 }
 
-/// libpq decodes the names of parameters, too: `p%61ssword=` is one.
-fn holds_password(uri: &str) -> bool {
-    let query = uri.split_once('?').map_or("", |(_, query)| query);
-    let mut keys = query.split(['&', '#']).filter_map(|pair| pair.split_once('=')).map(|(key, _)| decoded(key));
-    url_password(uri).is_some() || keys.any(|key| key.to_ascii_lowercase().contains("password"))
-}
-
-/// With `%61` as the byte it stands for, as far as that is text.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let escaped = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| str::from_utf8(hex).ok());
-        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 /// A database's name on the server of the policy, or a URI of another server with the database in it.
 fn destination(policy: &PgDump, to: &str) -> Result<(PgDump, String), Failure> {
     if !to.contains("://") {
@@ -205,7 +178,7 @@ fn destination(policy: &PgDump, to: &str) -> Result<(PgDump, String), Failure> {
         Failure::new(Exit::Usage, format!("the URI given to `--to` {why}"))
             .hint("write `postgresql://USER@HOST:PORT/DATABASE`")
     };
-    if holds_password(to) {
+    if uri_holds_password(to) {
         return Err(bad("holds a password, which everybody could see in the list of processes"));
     }
     let after_scheme = to.split_once("://").map_or("", |(_, rest)| rest);

@@ -38,6 +38,33 @@ fn password_behind(text: &str, authority: usize) -> Option<Range<usize>> {
     (length > 0).then(|| authority + at..authority + at + length)
 }
 
+/// Whether a connection URI holds a password anywhere. libpq decodes the names of parameters, too: `p%61ssword=` is one.
+pub fn uri_holds_password(uri: &str) -> bool {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let mut keys = query.split(['&', '#']).filter_map(|pair| pair.split_once('=')).map(|(key, _)| decoded(key));
+    url_password(uri).is_some() || keys.any(|key| key.to_ascii_lowercase().contains("password"))
+}
+
+/// With `%61` as the byte it stands for, as far as that is text.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| str::from_utf8(hex).ok());
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// The text with everything covered that looks like a secret.
 pub fn covered(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -162,6 +189,19 @@ mod tests {
         ] {
             assert_eq!(covered(text), shown);
         }
+    }
+
+    #[test]
+    fn libpq_decodes_the_names_of_parameters() {
+        for uri in [
+            "postgresql://h/d?p%61ssword=x",
+            "postgresql://h/d?sslpassword=x",
+            "postgresql://u:x@h/d",
+            "postgresql://h/d?a=b&password=x",
+        ] {
+            assert!(uri_holds_password(uri), "{uri}");
+        }
+        assert!(!uri_holds_password("postgresql://u@h/d?sslmode=require&passfile=/x"));
     }
 
     #[test]

@@ -71,7 +71,7 @@ const NO_PASSWORD: &str = "must not hold a password";
 /// A connection URI without a password.
 pub fn uri(value: &Value<'_>) -> Read<String> {
     let uri = value::line(value)?;
-    if secrets::url_password(&uri).is_some() {
+    if secrets::uri_holds_password(&uri) {
         let hint = "leave it out, and name a file in the format of `~/.pgpass` with `passfile`";
         return Err(vec![Refusal::new(value, NO_PASSWORD).hint(hint).secret()]);
     }
