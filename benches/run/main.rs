@@ -1,9 +1,10 @@
 //! Whole runs of `govern` beside the shell lines they replace: the same bytes, on the same disk, in interleaved pairs.
 //!
-//! `cargo bench --bench run -- [--quick] [--pairs N] [--dir DIR] [--json FILE] [--nice N] [--only WORD]`. Measured: wall time
-//! from the start of the program to its end, with a durable result on both sides; most dirty + writeback and peak memory, in
-//! runs of their own; what a start costs. `--nice` gives the jobs another priority than the default, for a machine that is
-//! not idle. Exits with 1 when a goal is missed; wall times of a quick run are too short to be judged.
+//! `cargo bench --bench run -- [--quick] [--pairs N] [--dir DIR] [--json FILE] [--nice N] [--dump MB]
+//! [--only files|dump|start]`. Measured: wall time from the start of the program to its end, with a durable result on both
+//! sides; most dirty + writeback and peak memory, in runs of their own; what a start costs. `--nice` gives the jobs another
+//! priority than the default, for a machine that is not idle. Exits with 1 when a goal is missed; wall times of a quick run
+//! are too short to be judged.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
 
@@ -43,20 +44,23 @@ struct Options {
     json: Option<PathBuf>,
     nice: Option<i32>,
     only: Option<String>,
+    /// MB of the dump.
+    dump: u64,
 }
 
 fn options() -> Options {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let mut options = Options { quick: false, pairs: 7, dir, json: None, nice: None, only: None };
+    let mut options = Options { quick: false, pairs: 7, dir, json: None, nice: None, only: None, dump: 500 };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
-            "--quick" => (options.quick, options.pairs) = (true, 3),
+            "--quick" => (options.quick, options.pairs, options.dump) = (true, 3, 50),
             "--pairs" => options.pairs = words.next().and_then(|n| n.parse().ok()).expect("--pairs N"),
             "--dir" => options.dir = words.next().expect("--dir DIR").into(),
             "--json" => options.json = Some(words.next().expect("--json FILE").into()),
             "--nice" => options.nice = Some(words.next().and_then(|n| n.parse().ok()).expect("--nice N")),
             "--only" => options.only = Some(words.next().expect("--only WORD")),
+            "--dump" => options.dump = words.next().and_then(|n| n.parse().ok()).expect("--dump MB"),
             "--bench" => {}
             other => panic!("unknown option {other}"),
         }
@@ -127,7 +131,7 @@ impl Bench {
 
     fn dumps(&mut self) {
         let begun = Instant::now();
-        let cluster = match Cluster::start(if self.options.quick { 5 } else { 50 }) {
+        let cluster = match Cluster::start(self.options.dump) {
             Ok(cluster) => cluster,
             Err(why) => return println!("dumps are not measured: {why}"),
         };
