@@ -47,7 +47,7 @@ impl Row {
 }
 
 pub fn print(rows: &[Row]) {
-    println!("{:<44} {:>12} {:>12} {:>7}  goal", "", "govern", "shell", "ratio");
+    println!("{:<50} {:>12} {:>12} {:>7}  goal", "", "govern", "shell", "ratio");
     for row in rows {
         let figure = |value: f64| format!("{value:.*} {}", if row.unit == "s" { 3 } else { 1 }, row.unit);
         let goal = match row.goal {
@@ -63,7 +63,7 @@ pub fn print(rows: &[Row]) {
             (_, None) => ": not judged",
         };
         println!(
-            "{:<44} {:>12} {:>12} {:>7}  {goal}{met}",
+            "{:<50} {:>12} {:>12} {:>7}  {goal}{met}",
             row.what,
             figure(row.govern),
             row.shell.map(figure).unwrap_or_default(),
