@@ -6,7 +6,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
 
+#[path = "../common/figures.rs"]
+mod figures;
 mod sides;
+#[path = "../common/watch.rs"]
 mod watch;
 
 use std::fs::{self, File};
@@ -16,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use govern::config::policy::Compression;
 
+use figures::{median, mib};
 use sides::Side;
 use watch::Watch;
 
@@ -73,7 +77,7 @@ fn main() -> ExitCode {
                 times[at].push(timed(&sides[at], &out).as_secs_f64());
             }
         }
-        let [pump, shell] = times.map(median);
+        let [pump, shell] = times.map(|times| median(&times));
         let ratio = pump / shell;
         println!("{name}: wall time pump {pump:.3} s, shell {shell:.3} s, ratio {ratio:.3} (goal {RATIO})");
         good &= options.quick || compression == Compression::None || ratio <= RATIO;
@@ -118,7 +122,7 @@ fn watched(side: &Side, out: &Path) -> Seen {
     nix::unistd::sync();
     let watch = Watch::start();
     let method = side.run(Some(&watch));
-    let (dirty, resident, source) = watch.stop();
+    let watch::Seen { dirty, resident, source } = watch.stop();
     let stored = mib(fs::metadata(out).unwrap().len());
     fs::remove_file(out).unwrap();
     Seen { dirty: mib(dirty), resident: mib(resident), stored, source, method }
@@ -136,14 +140,4 @@ fn make_corpus(path: &Path, bytes: u64) {
     std::io::copy(&mut std::io::Read::take(stream, bytes), &mut File::create(path).unwrap()).unwrap();
     tar.kill().unwrap();
     tar.wait().unwrap();
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    let middle = times.len() / 2;
-    if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2.0 }
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }

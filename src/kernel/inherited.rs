@@ -50,6 +50,11 @@ impl Standard {
         self.with(|fd| fcntl(fd, FcntlArg::F_SETPIPE_SZ(bytes)).ok());
     }
 
+    /// How many bytes the pipe holds; `None` where the stream is no pipe.
+    pub fn pipe_size(self) -> Option<usize> {
+        self.with(|fd| fcntl(fd, FcntlArg::F_GETPIPE_SZ)).ok().and_then(|bytes| usize::try_from(bytes).ok())
+    }
+
     /// Waits until there is something to read, or room to write, or the other end is gone.
     ///
     /// # Errors

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
@@ -27,6 +29,9 @@ const PIPE_BLOCK: usize = 256 << 10;
 const PIPE_BLOCKS: usize = 4;
 /// Blocks in front of the writer: one on its way to the disk, one being hashed, one being filled.
 const DISK_BLOCKS: usize = 3;
+
+/// Bytes per second up to which a payload is not held up while the reader naps.
+const FASTEST: u64 = 1_000_000_000;
 
 /// Creates the file and starts the stages, which report to `events`.
 ///
@@ -67,9 +72,13 @@ fn encoder(level: i32) -> std::io::Result<Encoder<'static>> {
 /// Fills blocks of `wanted` bytes from standard input.
 fn read(sink: Sink, pace: &Pace, wanted: &AtomicUsize) -> Ended {
     let input = Standard::Input;
+    let mut nap = None;
     while let Some(mut block) = sink.blank(wanted.load(Relaxed)) {
         let mut ended = false;
         while !block.is_full() {
+            if let Some(time) = nap.take() {
+                thread::sleep(time);
+            }
             // First wait for bytes, then for leave to take them: leave that is held while nothing comes would be a
             // burst on top of a full bucket.
             input.wait()?;
@@ -79,6 +88,7 @@ fn read(sink: Sink, pace: &Pace, wanted: &AtomicUsize) -> Ended {
             pace.give_back(granted - got);
             pace.add_plain(got);
             block.advance(got);
+            nap = nap_after(got, granted);
             if got == 0 {
                 ended = true;
                 break;
@@ -93,6 +103,14 @@ fn read(sink: Sink, pace: &Pace, wanted: &AtomicUsize) -> Ended {
         }
     }
     Ok(None)
+}
+
+/// How long to let the payload fill its pipe after a read that found little in it. pg_dump writes 4 KiB at a time: to be
+/// woken for each of them costs payload and pump more than the copying does.
+fn nap_after(got: usize, wanted: usize) -> Option<Duration> {
+    // Never so long that the pipe could fill up; one that is full or small is read without a pause.
+    let size = Standard::Input.pipe_size().filter(|size| got > 0 && got < wanted.min(size / 2))?;
+    Some(Duration::from_nanos(size as u64 * 1_000_000_000 / FASTEST))
 }
 
 /// Compresses what comes into one zstd frame.

@@ -1,4 +1,4 @@
-//! Watches a side while it runs: its dirty + writeback bytes, and the pump's peak memory.
+//! Watches a side while it runs: its dirty + writeback bytes, and the peak memory of some of its processes.
 //!
 //! The side gets a memory cgroup of its own (v1 or v2) where one can be made; elsewhere the machine's counters less what
 //! they were at the start stand in, which other writers disturb.
@@ -7,12 +7,17 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use govern::kernel::procfs::{self, PROC, Pid};
+
+/// Between two looks.
 const EVERY: Duration = Duration::from_millis(5);
+/// So many looks pass between two searches for processes: one costs as much as the machine has processes.
+const SEARCH_EVERY: u32 = 10;
 
 pub struct Watch {
     group: Option<PathBuf>,
@@ -20,12 +25,30 @@ pub struct Watch {
     thread: JoinHandle<()>,
 }
 
+/// What was seen.
+pub struct Seen {
+    /// Most dirty + writeback at one moment, in bytes.
+    pub dirty: u64,
+    /// Peak memory, in bytes: the sum of the peaks of all roles.
+    pub resident: u64,
+    /// Where `dirty` comes from.
+    pub source: &'static str,
+}
+
+/// A role: the argument that tells it, its processes so far, the highest peak of one of them.
+struct Role {
+    word: &'static str,
+    pids: Vec<Pid>,
+    peak: u64,
+}
+
 #[derive(Default)]
 struct State {
     stop: AtomicBool,
     dirty: AtomicU64,
-    pid: AtomicU32,
-    resident: AtomicU64,
+    /// The process whose descendants play the roles.
+    root: Mutex<Option<Pid>>,
+    roles: Mutex<Vec<Role>>,
 }
 
 impl Watch {
@@ -36,16 +59,18 @@ impl Watch {
             let (state, group) = (Arc::clone(&state), group.clone());
             move || {
                 let before = dirty(None);
+                let mut look = 0;
                 while !state.stop.load(Relaxed) {
                     let now = match &group {
                         Some(group) => dirty(Some(group)),
                         None => dirty(None).saturating_sub(before),
                     };
                     state.dirty.fetch_max(now, Relaxed);
-                    let pid = state.pid.load(Relaxed);
-                    if pid != 0 {
-                        state.resident.fetch_max(peak_memory(pid), Relaxed);
+                    if look % SEARCH_EVERY == 0 {
+                        state.search();
                     }
+                    state.look();
+                    look += 1;
                     std::thread::sleep(EVERY);
                 }
             }
@@ -63,12 +88,22 @@ impl Watch {
         }
     }
 
+    /// Watches the memory of one process.
+    #[allow(dead_code)]
     pub fn memory_of(&self, pid: u32) {
-        self.state.pid.store(pid, Relaxed);
+        self.state.roles.lock().unwrap().push(Role { word: "", pids: vec![pid as Pid], peak: 0 });
     }
 
-    /// Most dirty + writeback, peak memory, and where the first comes from.
-    pub fn stop(self) -> (u64, u64, &'static str) {
+    /// Watches the memory of those descendants of a process that have one of these words among their arguments.
+    #[allow(dead_code)]
+    pub fn memory_below(&self, pid: u32, words: &[&'static str]) {
+        let roles = words.iter().map(|word| Role { word, pids: vec![], peak: 0 });
+        self.state.roles.lock().unwrap().extend(roles);
+        *self.state.root.lock().unwrap() = Some(pid as Pid);
+    }
+
+    /// Ends the watch.
+    pub fn stop(self) -> Seen {
         self.state.stop.store(true, Relaxed);
         self.thread.join().unwrap();
         let source = match self.group {
@@ -84,13 +119,41 @@ impl Watch {
             }
             None => "of the whole machine, less its start: no memory cgroup could be made",
         };
-        (self.state.dirty.load(Relaxed), self.state.resident.load(Relaxed), source)
+        let resident = self.state.roles.lock().unwrap().iter().map(|role| role.peak).sum();
+        Seen { dirty: self.state.dirty.load(Relaxed), resident, source }
+    }
+}
+
+impl State {
+    /// Finds those who play the roles.
+    fn search(&self) {
+        let Some(root) = *self.root.lock().unwrap() else { return };
+        let all = procfs::processes(Path::new(PROC)).unwrap_or_default();
+        let family = procfs::descendants(&all, root);
+        let mut roles = self.roles.lock().unwrap();
+        for stat in &family {
+            let line = fs::read(format!("{PROC}/{}/cmdline", stat.pid)).unwrap_or_default();
+            for role in roles.iter_mut() {
+                let plays = line.split(|byte| *byte == 0).any(|word| word == role.word.as_bytes());
+                // A child that has not yet become another program still looks like its parent.
+                if plays && !role.pids.contains(&stat.pid) && !role.pids.contains(&stat.parent) {
+                    role.pids.push(stat.pid);
+                }
+            }
+        }
+    }
+
+    /// Reads the peaks of all roles.
+    fn look(&self) {
+        for role in self.roles.lock().unwrap().iter_mut() {
+            role.peak = role.pids.iter().map(|pid| peak_memory(*pid)).chain([role.peak]).max().unwrap_or(0);
+        }
     }
 }
 
 fn make_group() -> Option<PathBuf> {
     ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].iter().find_map(|root| {
-        let group = Path::new(root).join(format!("pump-bench-{}", std::process::id()));
+        let group = Path::new(root).join(format!("govern-bench-{}", std::process::id()));
         fs::create_dir(&group).ok()?;
         if group.join("memory.stat").exists() {
             return Some(group);
@@ -109,8 +172,8 @@ fn dirty(group: Option<&Path>) -> u64 {
     field_sum(&path, &keys) * unit
 }
 
-fn peak_memory(pid: u32) -> u64 {
-    field_sum(Path::new(&format!("/proc/{pid}/status")), &["VmHWM:"]) * 1024
+fn peak_memory(pid: Pid) -> u64 {
+    field_sum(Path::new(&format!("{PROC}/{pid}/status")), &["VmHWM:"]) * 1024
 }
 
 fn field_sum(path: &Path, keys: &[&str]) -> u64 {
