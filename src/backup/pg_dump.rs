@@ -43,6 +43,14 @@ impl Database {
     }
 }
 
+/// What is the same in every database of a server.
+struct Server {
+    version: String,
+    /// The role may read what `pg_dumpall --globals-only` needs for passwords.
+    reads_roles: bool,
+    databases: Vec<Database>,
+}
+
 /// Asks the server and the tools everything that could make a dump fail, before anything is written.
 pub async fn prepare(
     policy: &PgDump,
@@ -62,20 +70,17 @@ pub async fn prepare(
     for program in programs {
         versions.insert(program.to_owned(), client.version(program, ask).await?);
     }
-    let server = client.query("postgres", "SHOW server_version", ask).await;
-    let server = match server {
-        // A server may be without the database `postgres`; a listed one will do as well.
-        Err(e) if e.one_line().contains("does not exist") => {
-            client.query(client.first_database(), "SHOW server_version", ask).await?
-        }
-        other => other?,
-    };
-    compare_versions(&server, versions.get("pg_dump").map_or("", String::as_str))?;
-    versions.insert("server".to_owned(), server.trim().to_owned());
-    if policy.globals == Globals::Full {
-        client.may_read_roles(ask).await?;
+    let server = client.survey(ask).await?;
+    compare_versions(&server.version, versions.get("pg_dump").map_or("", String::as_str))?;
+    if policy.globals == Globals::Full && !server.reads_roles {
+        return Err(Failure::new(
+            Exit::NoPermission,
+            "the role may not read passwords of roles, which `globals = \"full\"` needs",
+        )
+        .hint("connect as a superuser or a role with `pg_read_all_data`, or set `globals = \"no-passwords\"`"));
     }
-    let databases = choose(&policy.databases, client.databases(ask).await?)?;
+    versions.insert("server".to_owned(), server.version);
+    let databases = choose(&policy.databases, server.databases)?;
     let mut items = Vec::new();
     if policy.globals != Globals::None {
         items.push(client.globals_item(&databases));
@@ -189,39 +194,29 @@ impl Client<'_> {
         if output.success { Ok(output.stdout) } else { Err(refusal("the PostgreSQL server refuses", &output)) }
     }
 
-    async fn databases(
-        &self,
-        ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>,
-    ) -> Result<Vec<Database>, Failure> {
+    /// Asks one question for all that is the same in every database. One must be connected to some database to ask it: the
+    /// first wanted one would hide which one is unknown, and a server may be without `postgres`.
+    async fn survey(&self, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<Server, Failure> {
         // Columns that not every version has, and not under the same name, are asked for as fields of the whole row.
-        let statement = "SELECT datname, pg_encoding_to_char(encoding), datcollate, datctype,
+        let statement =
+            "SELECT current_setting('server_version'), has_table_privilege('pg_catalog.pg_authid', 'SELECT'),
+                 datname, pg_encoding_to_char(encoding), datcollate, datctype,
                  to_jsonb(d) ->> 'datlocprovider', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')
              FROM pg_database d
              WHERE datallowconn AND NOT datistemplate ORDER BY datname";
-        let from = match &self.policy.databases {
-            Databases::All { .. } => "postgres",
-            // To ask for the list one must be connected to some database: the first wanted one would hide which one is unknown.
-            Databases::Listed(_) => "postgres",
-        };
-        let text = match self.query(from, statement, ask).await {
+        let text = match self.query("postgres", statement, ask).await {
             Err(e) if e.one_line().contains("does not exist") => {
                 self.query(self.first_database(), statement, ask).await?
             }
             other => other?,
         };
-        Ok(text.lines().filter_map(parse_database).collect())
-    }
-
-    async fn may_read_roles(&self, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<(), Failure> {
-        let statement = "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')";
-        match self.query(self.first_database(), statement, ask).await?.trim() {
-            "t" => Ok(()),
-            _ => Err(Failure::new(
-                Exit::NoPermission,
-                "the role may not read passwords of roles, which `globals = \"full\"` needs",
-            )
-            .hint("connect as a superuser or a role with `pg_read_all_data`, or set `globals = \"no-passwords\"`")),
-        }
+        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.splitn(3, SEPARATOR).collect()).collect();
+        let Some([version, reads_roles, _]) = rows.first().map(Vec::as_slice) else {
+            return Err(Failure::new(Exit::Unavailable, "the server has no database that can be dumped")
+                .hint("templates, and databases that allow no connections, are left out"));
+        };
+        let databases = rows.iter().filter_map(|row| parse_database(row.get(2)?)).collect();
+        Ok(Server { version: (*version).to_owned(), reads_roles: *reads_roles == "t", databases })
     }
 
     async fn may_read_tables(
