@@ -63,6 +63,12 @@ impl Context {
         Err(Failure::new(Exit::Config, format!("job `{name}` cannot be run")))
     }
 
+    /// Whether a job of this name has a policy, be it one with errors.
+    pub fn has_policy(&self, name: &str) -> bool {
+        let loaded = self.policies();
+        loaded.job(name).is_some() || loaded.refused.iter().any(|(refused, _)| refused == name)
+    }
+
     /// Whether to draw for people on standard error.
     pub fn stderr_is_terminal(&self) -> bool {
         terminal::stderr_is_terminal()

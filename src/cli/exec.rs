@@ -49,6 +49,10 @@ pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
         Some(name) => name.parse().map_err(|e| Failure::new(Exit::Usage, format!("{e}")))?,
         None => JobName::nearest(&program_name(&args.argv)),
     };
+    if args.name.is_some() && context.has_policy(job.as_str()) {
+        return Err(Failure::new(Exit::Usage, format!("`{job}` is the name of a job with a policy"))
+            .hint("choose another for `--name`: their histories would be mixed"));
+    }
     let timeout = args.timeout.as_deref().map(parse_timeout).transpose()?;
     let asked_at = Stamp::now();
     let command = Command {
@@ -92,5 +96,8 @@ fn parse_timeout(text: &str) -> Result<Duration, Failure> {
             None => failure,
         }
     })?;
+    if span.0.is_zero() {
+        return Err(Failure::new(Exit::Usage, "`--timeout` must be longer than nothing"));
+    }
     Ok(span.0)
 }

@@ -32,6 +32,7 @@ const EVERYWHERE: &str = "Everywhere";
     name = "govern",
     version,
     max_term_width = 100,
+    arg_required_else_help = true,
     after_help = "Examples:
   govern exec -- pg_dump -Fc forum > forum.dump   run one command, gently and logged
   govern check                                    look for errors in the policies

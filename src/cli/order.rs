@@ -78,26 +78,32 @@ fn pace(text: &str) -> Result<Pace, String> {
 
 /// Cancels.
 pub fn cancel(context: &Context, args: &CancelArgs) -> Result<u8, Failure> {
-    give(context, &args.job, if args.now { Order::Kill } else { Order::Cancel }, "is told to end")
+    give(context, &args.job, if args.now { Order::Kill } else { Order::Cancel }, "is told to end".to_owned())
 }
 
 /// Pauses.
 pub fn pause(context: &Context, args: &PauseArgs) -> Result<u8, Failure> {
-    give(context, &args.job, Order::Pause { seconds: args.period.as_secs().max(1) }, "stands still")
+    give(
+        context,
+        &args.job,
+        Order::Pause { seconds: args.period.as_secs().max(1) },
+        format!("stands still for at most {}", Span(args.period)),
+    )
 }
 
 /// Resumes.
 pub fn resume(context: &Context, args: &ResumeArgs) -> Result<u8, Failure> {
-    give(context, &args.job, Order::Resume, "goes on")
+    give(context, &args.job, Order::Resume, "goes on".to_owned())
 }
 
 /// Throttles.
 pub fn throttle(context: &Context, args: &ThrottleArgs) -> Result<u8, Failure> {
     let order = Order::Throttle { rate: args.rate.0.map(Rate::bytes), seconds: args.period.as_secs().max(1) };
-    give(context, &args.job, order, "has another pace")
+    let pace = args.rate.0.map_or_else(|| "no limit".to_owned(), |rate| rate.to_string());
+    give(context, &args.job, order, format!("has a pace of {pace} for at most {}", Span(args.period)))
 }
 
-fn give(context: &Context, job: &str, order: Order, done: &str) -> Result<u8, Failure> {
+fn give(context: &Context, job: &str, order: Order, done: String) -> Result<u8, Failure> {
     let runs = block_on(remote::order(&context.dirs.state, job, order))?;
     output::say(&format!("{} of job {job} {done}", human::count(runs, "run", "runs")));
     Ok(Exit::Ok.code())

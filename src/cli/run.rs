@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
 use crate::report::live::{Detail, Live};
 use crate::run::request::{Action, Request, new_id};
-use crate::run::{close, launch, plan};
+use crate::run::{launch, plan};
 
 /// Run a job now.
 ///
@@ -80,9 +80,6 @@ pub fn perform(context: &Context, request: &Request, detail: Detail) -> Result<u
     let state = &context.dirs.state;
     let mut live = Live::new(request.policy.job.as_str(), detail, context.stderr_is_terminal());
     block_on(async {
-        if let Some(keep) = request.policy.log_keep {
-            close::forget_logs(state, request.policy.job.as_str(), keep)?;
-        }
         let launched = launch::launch(state, request).await?;
         launched.follow(state, |event| live.hear(event)).await
     })

@@ -11,9 +11,16 @@ use nix::sys::statvfs::statvfs;
 use super::durable::sync_dir;
 use super::{Error, Result};
 
-/// The whole of a text file.
+/// The whole of a text file. What is no file, such as a FIFO, is refused: it could be waited for for ever.
 pub fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|e| Error::path("read", path, e))
+    let read = || {
+        if fs::metadata(path)?.is_file() {
+            fs::read_to_string(path)
+        } else {
+            Err(io::Error::other("it is not a regular file"))
+        }
+    };
+    read().map_err(|e| Error::path("read", path, e))
 }
 
 /// The whole of a text file, or `None` where there is none.

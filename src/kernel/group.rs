@@ -152,6 +152,37 @@ impl Group {
     }
 }
 
+/// Children of this process that are not to be ended with what it adopts.
+pub fn children() -> Result<Vec<Pid>> {
+    let own = process::own_pid();
+    Ok(procfs::processes(Path::new(PROC))?.into_iter().filter(|s| s.parent == own).map(|s| s.pid).collect())
+}
+
+/// Ends every descendant of this process but `elders` and theirs: what a dead worker left has become ours.
+pub async fn end_adopted(elders: &[Pid]) -> Result<()> {
+    let deadline = Instant::now() + KILL_PATIENCE;
+    loop {
+        let all = procfs::processes(Path::new(PROC))?;
+        let spared: Vec<Pid> = elders
+            .iter()
+            .flat_map(|elder| procfs::descendants(&all, *elder))
+            .map(|s| s.pid)
+            .chain(elders.iter().copied())
+            .collect();
+        let family = procfs::descendants(&all, process::own_pid());
+        let adopted: Vec<Pid> =
+            family.iter().filter(|s| s.state != 'Z' && !spared.contains(&s.pid)).map(|s| s.pid).collect();
+        if adopted.is_empty() || Instant::now() > deadline {
+            return Ok(());
+        }
+        for pid in adopted {
+            process::signal(pid, Signal::SIGKILL)?;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        process::reap_orphans(elders);
+    }
+}
+
 /// Ends what a dead worker left behind: its cgroup if it had one, and every process that carries the run's mark in its
 /// environment. The caller's own process is spared.
 pub async fn end_leftovers(cgroup: Option<&Path>, mark: &str) -> Result<usize> {

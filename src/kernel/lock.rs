@@ -25,10 +25,12 @@ pub enum Attempt {
 }
 
 impl Lock {
-    /// Tries to take the lock at `path`, creating the file (0600), and does not wait.
+    /// Tries to take the lock at `path`, creating the file (0600), and does not wait. A link is not followed: what it leads to is
+    /// not ours to write into.
     pub fn attempt(path: &Path) -> Result<Attempt> {
         let failed = |e: std::io::Error| Error::path("lock", path, e);
         let file = OpenOptions::new()
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .read(true)
             .write(true)
             .create(true)

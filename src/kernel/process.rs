@@ -320,13 +320,15 @@ pub fn adopt_orphans() -> Result<()> {
     nix::sys::prctl::set_child_subreaper(true).map_err(|e| Error::about("become", "a child subreaper", e))
 }
 
-/// Reaps dead children of this process other than `known`, which somebody waits for.
+/// Reaps dead children of this process other than `known`, which somebody waits for. Stops at one of those: it will be gone at
+/// the next call.
 pub fn reap_orphans(known: &[Pid]) {
-    let own = std::process::id() as Pid;
-    for stat in procfs::processes(Path::new(procfs::PROC)).unwrap_or_default() {
-        if stat.parent == own && stat.state == 'Z' && !known.contains(&stat.pid) {
-            // A zombie that somebody else reaped in between is as good.
-            reap(stat.pid, Io::default()).ok();
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    while let Some(pid) = waitid(Id::All, peek).ok().and_then(|status| status.pid()) {
+        // One that somebody else reaped in between is as good.
+        if known.contains(&pid.as_raw()) || reap(pid.as_raw(), Io::default()).is_err() {
+            return;
         }
     }
 }

@@ -15,9 +15,11 @@ use super::event::{Event, Order};
 use super::request::{Request, RunDir};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::kernel::group::Group;
+use crate::kernel::group;
 use crate::kernel::process::{self, Child, Spawn, Stream};
+use crate::kernel::procfs::Pid;
 use crate::kernel::{fs, socket};
+use crate::ledger::Ledger;
 
 /// The descriptor a worker finds its starter's stream on.
 pub const STARTER_FD: i32 = 3;
@@ -28,15 +30,18 @@ pub struct Launched {
     worker: Child,
     words: Lines<BufReader<OwnedReadHalf>>,
     orders: OwnedWriteHalf,
+    /// Children this process had before: they are none of the run's.
+    elders: Vec<Pid>,
 }
 
 /// Makes the run's directory and starts its worker. Runs that lost their worker are closed first.
 pub async fn launch(state: &Path, request: &Request) -> Result<Launched, Failure> {
-    if let Err(failure) = close::sweep(state).await {
+    if let Err(failure) = look_after_earlier(state, request).await {
         // A ledger that cannot be read must not cost the backup: what happens now is spooled.
         tracing::warn!("earlier runs could not be looked after: {}", failure.one_line());
     }
     RunDir::create(state, request)?;
+    let elders = group::children()?;
     // What a dead worker leaves becomes ours, and not init's.
     process::adopt_orphans()?;
     let (ours, theirs) = socket::pair()?;
@@ -59,7 +64,16 @@ pub async fn launch(state: &Path, request: &Request) -> Result<Launched, Failure
     };
     let worker = spawn.start()?;
     let (read, orders) = ours.into_split();
-    Ok(Launched { run: request.run.clone(), worker, words: BufReader::new(read).lines(), orders })
+    Ok(Launched { run: request.run.clone(), worker, words: BufReader::new(read).lines(), orders, elders })
+}
+
+/// Closes runs that lost their worker, and removes logs that are old enough.
+async fn look_after_earlier(state: &Path, request: &Request) -> Result<(), Failure> {
+    close::sweep(state).await?;
+    if let Some(keep) = request.policy.log_keep {
+        close::forget_logs(state, request.policy.job.as_str(), keep)?;
+    }
+    Ok(())
 }
 
 impl Launched {
@@ -97,15 +111,24 @@ impl Launched {
             return Ok(code);
         }
         // What the worker left has become ours; one that cleared its environment can be found by this alone.
-        Group::Descendants { reason: String::new() }.kill(&[]).await?;
-        let interrupted = close::close(state, &self.run).await?;
-        if !interrupted && exit.code == Some(i32::from(Exit::Internal.code())) {
-            // It said itself why, before there was anything to close.
-            fs::remove_tree(RunDir::of(state, &self.run).path())?;
-            return Ok(Exit::Internal.code());
+        group::end_adopted(&self.elders).await?;
+        if close::close(state, &self.run).await? {
+            let what = format!("the worker of run `{}` vanished ({})", self.run, exit.describe());
+            return Err(Failure::new(Exit::Internal, what)
+                .hint(format!("the run is closed as `interrupted`; `govern log {}` shows how far it was", self.run)));
         }
-        Err(Failure::new(Exit::Internal, format!("the worker of run `{}` vanished ({})", self.run, exit.describe()))
-            .hint(format!("the run is closed as `interrupted`; `govern log {}` shows how far it was", self.run)))
+        // It ended, and this process was too slow to hear it: stopped, or writing to somebody who does not read.
+        match ended(state, &self.run)? {
+            Some((event, code)) => {
+                heard(&event);
+                Ok(code)
+            }
+            // It failed before there was anything to record, and has said why.
+            None => {
+                fs::remove_tree(RunDir::of(state, &self.run).path())?;
+                Ok(exit.code.and_then(|code| u8::try_from(code).ok()).unwrap_or(Exit::Internal.code()))
+            }
+        }
     }
 
     async fn order(&mut self, order: Order) {
@@ -114,4 +137,21 @@ impl Launched {
         // A worker that is gone already shows as the end of its words.
         self.orders.write_all(&line).await.ok();
     }
+}
+
+/// The end of a run as the ledger has it.
+fn ended(state: &Path, run: &str) -> Result<Option<(Event, u8)>, Failure> {
+    let Some(ledger) = Ledger::open_to_read(state)? else { return Ok(None) };
+    let Some(row) = ledger.find_run(run)?.into_iter().find(|row| row.run == run) else { return Ok(None) };
+    let code = row.exit_code.and_then(|code| u8::try_from(code).ok()).unwrap_or(Exit::Internal.code());
+    let event = Event::Ended {
+        state: row.state,
+        failure: row.reason.map(|reason| Failure::new(Exit::Command(code), reason)),
+        code,
+        times: row.times,
+        usage: row.usage,
+        artifact: None,
+        by_command: row.action == "exec",
+    };
+    Ok(Some((event, code)))
 }

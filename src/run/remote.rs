@@ -1,6 +1,7 @@
 //! Talking to a run somebody else started, through the socket in its directory.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -12,6 +13,9 @@ use crate::failure::Failure;
 use crate::kernel::socket;
 use crate::ledger::query::{RunFilter, RunRow};
 use crate::ledger::{Ledger, State};
+
+/// So long an answer is waited for. A worker answers at once, unless it is stopped.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The runs of a job that are under way.
 pub fn under_way(state: &Path, job: &str) -> Result<Vec<RunRow>, Failure> {
@@ -27,7 +31,10 @@ pub async fn order(state: &Path, job: &str, order: Order) -> Result<usize, Failu
             .hint("`govern status` shows what is"));
     }
     for run in &runs {
-        send(state, &run.run, order).await?;
+        let answer = tokio::time::timeout(PATIENCE, send(state, &run.run, order)).await;
+        answer.unwrap_or_else(|_| {
+            Err(Failure::new(Exit::Failed, format!("run `{}` did not answer within {} s", run.run, PATIENCE.as_secs())))
+        })?;
     }
     Ok(runs.len())
 }

@@ -57,8 +57,9 @@ pub async fn work(state: &Path, run: &str, starter: Option<UnixStream>) -> Resul
     control.listen(&recorder, &run_dir);
     let mut supervision = request.policy.supervision.clone();
     if matches!(request.action, Action::Restore { .. }) {
-        // A pace set for the nightly backup is not meant for the hour when it is needed; `govern throttle` can set one.
-        supervision.rate = None;
+        // Pace and time limit of the nightly backup are not meant for the hour when it is needed; `govern throttle` can set a
+        // pace.
+        (supervision.rate, supervision.timeout) = (None, None);
     }
     let mut stage = Stage::new(recorder, run, group, supervision, orders);
     let done = perform(&mut stage, &request, state).await;

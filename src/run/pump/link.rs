@@ -13,6 +13,10 @@ use crate::kernel::{self, Error, socket};
 pub struct PumpLink {
     words: Lines<BufReader<OwnedReadHalf>>,
     orders: OwnedWriteHalf,
+    /// The newest order that was not begun to be sent. An older one that was not either is of no interest any more.
+    next: Option<Order>,
+    /// The rest of an order that was.
+    unsent: Vec<u8>,
 }
 
 impl PumpLink {
@@ -21,14 +25,31 @@ impl PumpLink {
     pub async fn open(spec: &PumpSpec) -> kernel::Result<(PumpLink, OwnedFd)> {
         let (ours, theirs) = socket::pair()?;
         let (read, write) = ours.into_split();
-        let mut link = PumpLink { words: BufReader::new(read).lines(), orders: write };
+        let mut link = PumpLink { words: BufReader::new(read).lines(), orders: write, next: None, unsent: vec![] };
         link.send(spec).await?;
         Ok((link, theirs))
     }
 
-    /// Sends an order; a pump that has ended does not need it any more.
-    pub async fn order(&mut self, order: Order) {
-        self.send(&order).await.ok();
+    /// Gives an order, without waiting: a pump that stands still does not read. [`PumpLink::push`] sends what is left.
+    pub fn order(&mut self, order: Order) {
+        self.next = Some(order);
+        self.push();
+    }
+
+    /// Sends as much as the pump takes now. One that has ended does not need it any more.
+    pub fn push(&mut self) {
+        loop {
+            if self.unsent.is_empty() {
+                let Some(order) = self.next.take() else { return };
+                self.unsent = serde_json::to_vec(&order).unwrap_or_default();
+                self.unsent.push(b'\n');
+            }
+            match self.orders.try_write(&self.unsent) {
+                Ok(sent) => drop(self.unsent.drain(..sent)),
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(_) => return self.unsent.clear(),
+            }
+        }
     }
 
     /// The next word; `None` at its end. Cancel-safe.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -93,6 +94,10 @@ pub(super) struct Cast {
     pub pump_failure: Option<String>,
     /// The pump met the end of a disk.
     pub disk_full: bool,
+    /// The program's streams are the caller's.
+    pub pass_through: bool,
+    /// Since when every program has ended while its streams have not.
+    pub silent_since: Option<Instant>,
 }
 
 impl Cast {
@@ -119,6 +124,8 @@ impl Cast {
             report: None,
             pump_failure: None,
             disk_full: false,
+            pass_through: matches!(work, Work::Tool(_, Use::PassThrough)),
+            silent_since: None,
         };
         if let Err(failure) = cast.start_programs(dressing, work, &taps).await {
             dressing.group.kill(&[]).await?;
@@ -178,7 +185,12 @@ impl Cast {
 
     /// Every program has ended and all they said was heard.
     pub fn over(&self) -> bool {
-        [&self.tool, &self.pump].into_iter().flatten().all(Actor::ended) && self.link.is_none() && self.dry
+        self.all_ended() && self.link.is_none() && self.dry
+    }
+
+    /// Every program has ended.
+    pub fn all_ended(&self) -> bool {
+        [&self.tool, &self.pump].into_iter().flatten().all(Actor::ended)
     }
 }
 

@@ -4,6 +4,7 @@
 //! returns only when all of it is gone.
 
 mod cast;
+mod orders;
 mod outcome;
 mod parts;
 pub mod taps;
@@ -20,10 +21,9 @@ use parts::Parts;
 use taps::{Drop, Use};
 
 use super::control::Asked;
-use super::event::{Order, Progress};
-use super::meter::Mode;
+use super::event::Progress;
 use super::pump::link::PumpLink;
-use super::pump::protocol::{self, Word};
+use super::pump::protocol::Word;
 use super::recorder::{Ending, Open, Recorder};
 use crate::backup::dialect::Said;
 use crate::backup::tool::{Output, Tool};
@@ -33,10 +33,13 @@ use crate::failure::Failure;
 use crate::kernel;
 use crate::kernel::account::Account;
 use crate::kernel::group::{Group, Signal};
-use crate::kernel::process::Exit;
+use crate::kernel::process::{self, Exit};
 
 /// How often time limits are looked at and progress is told.
 const TICK: Duration = Duration::from_millis(250);
+
+/// So long what a cancelled payload has printed is still listened to.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The rate shown is the mean over so many ticks: long enough to be steady, short enough to follow.
 const RATE_TICKS: usize = 12;
@@ -56,6 +59,8 @@ pub struct Stage {
     stopped: Option<Stop>,
     /// When what has not ended by then is killed.
     kill_at: Option<Instant>,
+    /// What runs now puts away what the run had begun: no time limit ends it.
+    clearing_up: bool,
     /// Moments and bytes of the last ticks.
     history: Vec<(Instant, u64)>,
 }
@@ -80,6 +85,7 @@ impl Stage {
             paused_until: None,
             stopped: None,
             kill_at: None,
+            clearing_up: false,
             history: vec![],
         }
     }
@@ -122,8 +128,10 @@ impl Stage {
     /// Runs programs even when the run is to end: for putting away what it had begun.
     pub async fn perform_at_the_end(&mut self, phase: &Open, work: Work<'_>) -> Result<Outcome, Failure> {
         let stopped = self.stopped.take();
+        self.clearing_up = true;
         self.resume()?;
         let outcome = self.perform(phase, work).await;
+        self.clearing_up = false;
         self.stopped = stopped.or(self.stopped);
         outcome
     }
@@ -148,9 +156,7 @@ impl Stage {
 
     /// Runs the programs of a phase to their end, whatever that is. An error is one of starting or watching them.
     pub async fn perform(&mut self, phase: &Open, mut work: Work<'_>) -> Result<Outcome, Failure> {
-        while let Ok(asked) = self.orders.try_recv() {
-            self.obey(asked, None).await;
-        }
+        self.obey_waiting().await;
         self.wait_while_paused(phase).await?;
         if let Some(stop) = self.stopped {
             return Ok(Outcome::never_began(stop));
@@ -171,56 +177,39 @@ impl Stage {
         let mut cast = Cast::start(&dressing, work).await?;
         let mut parts = Parts::default();
         self.history.clear();
+        let played = self.play(phase, &mut cast, &mut parts).await;
+        // Whatever was started in the background goes with the phase that started it.
+        let cleared = self.group.kill(&[]).await;
+        // A pause goes on over the end of a program, but the place is free for the next.
+        let cleared = cleared.and_then(|()| self.group.resume());
+        let outcome = Outcome::of(cast, self.stopped);
+        parts.end(&mut self.recorder, &outcome).await;
+        played.and(cleared)?;
+        Ok(outcome)
+    }
+
+    /// Watches the programs until all of them have ended.
+    async fn play(&mut self, phase: &Open, cast: &mut Cast, parts: &mut Parts) -> kernel::Result<()> {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while !cast.over() {
             tokio::select! {
-                exit = ended(&cast.tool) => self.tool_ended(&mut cast, exit?).await?,
-                exit = ended(&cast.pump) => self.pump_ended(&mut cast, exit?)?,
-                word = word(&mut cast.link), if cast.link.is_some() => self.hear_pump(&mut cast, word),
+                exit = ended(&cast.tool) => self.tool_ended(cast, exit?).await?,
+                exit = ended(&cast.pump) => self.pump_ended(cast, exit?)?,
+                word = word(&mut cast.link), if cast.link.is_some() => self.hear_pump(cast, word),
                 drop = cast.drops.recv(), if !cast.dry => match drop {
                     Some(Drop::Said(line)) => {
                         if let Said::Part { name, detail } = cast.heard.take(&cast.dialect, &line) {
-                            parts.next(&mut self.recorder, phase, &cast, name, detail.as_deref()).await;
+                            parts.next(&mut self.recorder, phase, cast, name, detail.as_deref()).await;
                         }
                     }
                     Some(Drop::Stdout { kept, lines }) => (cast.kept.0, cast.lines) = (kept, lines),
                     Some(Drop::Stderr { kept }) => cast.kept.1.extend(kept),
                     None => cast.dry = true,
                 },
-                Some(asked) = self.orders.recv() => self.obey(asked, Some(&mut cast)).await,
-                _ = ticks.tick() => self.tick(phase, &mut cast).await?,
+                Some(asked) = self.orders.recv() => self.obey(asked, Some(cast)).await,
+                _ = ticks.tick() => self.tick(phase, cast).await?,
             }
-        }
-        // Whatever was started in the background goes with the phase that started it.
-        self.group.kill(&[]).await?;
-        // A pause goes on over the end of a program, but the place is free for the next.
-        self.group.resume()?;
-        let outcome = Outcome::of(cast, self.stopped);
-        parts.end(&mut self.recorder, &outcome).await;
-        Ok(outcome)
-    }
-
-    /// Nothing is started into a pause: a child that is frozen on its way to exec would hold up its parent, which is us.
-    async fn wait_while_paused(&mut self, phase: &Open) -> kernel::Result<()> {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        while self.paused_until.is_some() && self.stopped.is_none() {
-            tokio::select! {
-                Some(asked) = self.orders.recv() => self.obey(asked, None).await,
-                _ = ticks.tick() => {
-                    self.end_pause_in_time().await?;
-                    self.recorder.progress(Progress { seq: phase.seq, paused: true, ..Progress::default() });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn end_pause_in_time(&mut self) -> kernel::Result<()> {
-        if self.paused_until.is_some_and(|until| until <= Instant::now()) {
-            self.resume()?;
-            self.recorder.note("the pause has reached its end: the payload goes on").await;
         }
         Ok(())
     }
@@ -287,20 +276,26 @@ impl Stage {
             // Without a cgroup, what was forked in between has not heard the signal.
             self.group.pause()?;
         }
-        if self.manual_pace.is_some_and(|(_, until)| until <= now) {
-            self.manual_pace = None;
-            self.send_pace(cast).await;
-            self.recorder.note("the pace set by hand has reached its end").await;
+        self.end_pace_in_time(cast).await;
+        if let Some(link) = &mut cast.link {
+            link.push();
         }
+        process::reap_orphans(&cast.pids());
         let active = Duration::from_micros(self.recorder.times().active);
-        if self.stopped.is_none() && self.supervision.timeout.is_some_and(|limit| active > limit) {
+        let limit = self.supervision.timeout.filter(|_| !self.clearing_up);
+        if self.stopped.is_none() && limit.is_some_and(|limit| active > limit) {
             self.stop(Stop::TimedOut)?;
         }
         if self.kill_at.is_some_and(|at| at <= now) {
-            self.recorder.note("the grace is over: what has not ended is killed").await;
-            self.group.kill(&cast.pids()).await?;
             self.kill_at = None;
+            self.recorder.note("the grace is over: what has not ended is killed").await;
+            match self.stopped {
+                Some(_) => self.group.kill(&cast.pids()).await?,
+                // Only what the program left behind: the pump may still have much to write.
+                None => drop(self.group.signal_others(Signal::SIGKILL, &cast.pids())?),
+            }
         }
+        self.give_up_listening(cast, now)?;
         self.history.push((now, cast.counters.plain));
         if self.history.len() > RATE_TICKS {
             self.history.remove(0);
@@ -317,89 +312,28 @@ impl Stage {
         Ok(())
     }
 
+    /// When every program has ended, what they printed is heard to its end, unless that does not come: a caller does not read any
+    /// more, or a process that left the payload keeps the pipe open.
+    fn give_up_listening(&mut self, cast: &mut Cast, now: Instant) -> kernel::Result<()> {
+        if cast.dry || !cast.all_ended() || !self.group.members()?.is_empty() {
+            cast.silent_since = None;
+            return Ok(());
+        }
+        let since = *cast.silent_since.get_or_insert(now);
+        let patience = match (self.stopped, cast.pass_through) {
+            (Some(_), _) => Some(FAREWELL),
+            (None, false) => Some(self.supervision.grace),
+            // A caller may take its time, like with any other program.
+            (None, true) => None,
+        };
+        cast.dry = patience.is_some_and(|patience| now.duration_since(since) > patience);
+        Ok(())
+    }
+
     fn rate(&self) -> u64 {
         let (Some((start, from)), Some((end, to))) = (self.history.first(), self.history.last()) else { return 0 };
         let millis = u64::try_from((*end - *start).as_millis()).unwrap_or(u64::MAX);
         to.saturating_sub(*from).saturating_mul(1000).checked_div(millis).unwrap_or(0)
-    }
-
-    /// The pace in force.
-    fn pace(&self) -> Option<Rate> {
-        self.manual_pace.map_or(self.supervision.rate, |(rate, _)| rate)
-    }
-
-    async fn send_pace(&mut self, cast: &mut Cast) {
-        let pace = self.pace();
-        if let Some(link) = &mut cast.link {
-            link.order(protocol::Order::Rate(pace)).await;
-        }
-    }
-
-    async fn obey(&mut self, asked: Asked, cast: Option<&mut Cast>) {
-        let Asked { order, answer } = asked;
-        let done = match order {
-            Order::Attach => Ok(()),
-            Order::Cancel => self.stop(Stop::Cancelled),
-            Order::Kill => {
-                self.stopped.get_or_insert(Stop::Cancelled);
-                self.kill_at = Some(Instant::now());
-                self.group.kill(&cast.as_ref().map(|c| c.pids()).unwrap_or_default()).await
-            }
-            Order::Pause { seconds } => {
-                let until = Instant::now() + Duration::from_secs(seconds);
-                self.recorder.note(&format!("paused by hand for at most {seconds} s")).await;
-                self.pause(until, cast.is_some())
-            }
-            Order::Resume => {
-                self.recorder.note("resumed by hand").await;
-                self.resume()
-            }
-            Order::Throttle { .. } if cast.as_ref().is_some_and(|c| c.pump.is_none()) => {
-                // Without a pump there is nothing between the program and the disk that could hold it back.
-                answer
-                    .send(
-                        Err("its program does not write through the pump: it can be paused, not throttled".to_owned()),
-                    )
-                    .ok();
-                return;
-            }
-            Order::Throttle { rate, seconds } => {
-                let rate = rate.and_then(Rate::per_second);
-                self.manual_pace = Some((rate, Instant::now() + Duration::from_secs(seconds)));
-                let pace = rate.map_or_else(|| "no limit".to_owned(), |r| r.to_string());
-                self.recorder.note(&format!("pace set by hand to {pace} for at most {seconds} s")).await;
-                if let Some(cast) = cast {
-                    self.send_pace(cast).await;
-                }
-                Ok(())
-            }
-        };
-        answer.send(done.map_err(|e| Failure::from(e).one_line())).ok();
-    }
-
-    fn pause(&mut self, until: Instant, performing: bool) -> kernel::Result<()> {
-        if performing {
-            self.group.pause()?;
-        }
-        self.paused_until = Some(until);
-        self.recorder.meter().switch(Mode::Paused, Instant::now());
-        Ok(())
-    }
-
-    fn resume(&mut self) -> kernel::Result<()> {
-        if self.paused_until.take().is_some() {
-            self.recorder.meter().switch(Mode::Active, Instant::now());
-            self.group.resume()?;
-        }
-        Ok(())
-    }
-
-    /// Asks everything to end. A frozen program with a handler would not hear TERM, so it is resumed first.
-    fn stop(&mut self, why: Stop) -> kernel::Result<()> {
-        self.resume()?;
-        self.stopped.get_or_insert(why);
-        self.kill_at.get_or_insert(Instant::now() + self.supervision.grace);
-        self.group.terminate()
     }
 }
 

@@ -1,0 +1,146 @@
+//! What others ask of a run while it is under way, and what follows from it: cancel, pause, resume, a pace by hand.
+//!
+//! Everything that is set by hand ends by itself. Nothing here waits: neither for the payload nor for whoever asked.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::MissedTickBehavior;
+
+use super::cast::Cast;
+use super::{Stage, Stop, TICK};
+use crate::config::units::Rate;
+use crate::failure::Failure;
+use crate::kernel;
+use crate::run::control::Asked;
+use crate::run::event::{Order, Progress};
+use crate::run::meter::Mode;
+use crate::run::pump::protocol;
+use crate::run::recorder::Open;
+
+/// What is set by hand holds for a year at most; a larger number is a mistake, and no reason to fail.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
+/// The moment so many seconds from now.
+fn after(seconds: u64) -> Instant {
+    Instant::now() + Duration::from_secs(seconds).min(LONGEST)
+}
+
+impl Stage {
+    /// Obeys what was asked while nothing was on the stage.
+    pub(super) async fn obey_waiting(&mut self) {
+        while let Ok(asked) = self.orders.try_recv() {
+            self.obey(asked, None).await;
+        }
+    }
+
+    /// Nothing is started into a pause: a child that is frozen on its way to exec would hold up its parent, which is us.
+    pub(super) async fn wait_while_paused(&mut self, phase: &Open) -> kernel::Result<()> {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while self.paused_until.is_some() && self.stopped.is_none() {
+            tokio::select! {
+                Some(asked) = self.orders.recv() => self.obey(asked, None).await,
+                _ = ticks.tick() => {
+                    self.end_pause_in_time().await?;
+                    self.recorder.progress(Progress { seq: phase.seq, paused: true, ..Progress::default() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn end_pause_in_time(&mut self) -> kernel::Result<()> {
+        if self.paused_until.is_some_and(|until| until <= Instant::now()) {
+            self.resume()?;
+            self.recorder.note("the pause has reached its end: the payload goes on").await;
+        }
+        Ok(())
+    }
+
+    /// The pace in force.
+    pub(super) fn pace(&self) -> Option<Rate> {
+        self.manual_pace.map_or(self.supervision.rate, |(rate, _)| rate)
+    }
+
+    /// A pace set by hand has its end, too.
+    pub(super) async fn end_pace_in_time(&mut self, cast: &mut Cast) {
+        if self.manual_pace.is_some_and(|(_, until)| until <= Instant::now()) {
+            self.manual_pace = None;
+            self.send_pace(cast);
+            self.recorder.note("the pace set by hand has reached its end").await;
+        }
+    }
+
+    fn send_pace(&self, cast: &mut Cast) {
+        if let Some(link) = &mut cast.link {
+            link.order(protocol::Order::Rate(self.pace()));
+        }
+    }
+
+    pub(super) async fn obey(&mut self, asked: Asked, cast: Option<&mut Cast>) {
+        let Asked { order, answer } = asked;
+        let done = match order {
+            Order::Attach => Ok(()),
+            Order::Cancel => self.stop(Stop::Cancelled),
+            Order::Kill => {
+                self.stopped.get_or_insert(Stop::Cancelled);
+                self.kill_at = Some(Instant::now());
+                self.group.kill(&cast.as_ref().map(|c| c.pids()).unwrap_or_default()).await
+            }
+            Order::Pause { seconds } => {
+                let until = after(seconds);
+                self.recorder.note(&format!("paused by hand for at most {seconds} s")).await;
+                self.pause(until, cast.is_some())
+            }
+            Order::Resume => {
+                self.recorder.note("resumed by hand").await;
+                self.resume()
+            }
+            Order::Throttle { .. } if cast.as_ref().is_some_and(|c| c.pump.is_none()) => {
+                // Without a pump there is nothing between the program and the disk that could hold it back.
+                answer
+                    .send(
+                        Err("its program does not write through the pump: it can be paused, not throttled".to_owned()),
+                    )
+                    .ok();
+                return;
+            }
+            Order::Throttle { rate, seconds } => {
+                let rate = rate.and_then(Rate::per_second);
+                self.manual_pace = Some((rate, after(seconds)));
+                let pace = rate.map_or_else(|| "no limit".to_owned(), |r| r.to_string());
+                self.recorder.note(&format!("pace set by hand to {pace} for at most {seconds} s")).await;
+                if let Some(cast) = cast {
+                    self.send_pace(cast);
+                }
+                Ok(())
+            }
+        };
+        answer.send(done.map_err(|e| Failure::from(e).one_line())).ok();
+    }
+
+    fn pause(&mut self, until: Instant, performing: bool) -> kernel::Result<()> {
+        if performing {
+            self.group.pause()?;
+        }
+        self.paused_until = Some(until);
+        self.recorder.meter().switch(Mode::Paused, Instant::now());
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self) -> kernel::Result<()> {
+        if self.paused_until.take().is_some() {
+            self.recorder.meter().switch(Mode::Active, Instant::now());
+            self.group.resume()?;
+        }
+        Ok(())
+    }
+
+    /// Asks everything to end. A frozen program with a handler would not hear TERM, so it is resumed first.
+    pub(super) fn stop(&mut self, why: Stop) -> kernel::Result<()> {
+        self.resume()?;
+        self.stopped.get_or_insert(why);
+        self.kill_at.get_or_insert(Instant::now() + self.supervision.grace);
+        self.group.terminate()
+    }
+}
