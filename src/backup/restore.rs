@@ -82,6 +82,13 @@ fn choose<'a>(manifest: &'a Manifest, wish: &Wish) -> Result<Vec<&'a File>, Fail
             .hint(format!("choose with `--only`: it holds {}", labels())));
     }
     let globals = manifest.files.iter().filter(|f| f.phase == "globals" && wish.globals);
+    if wish.globals && !wish.to.contains("://") {
+        return Err(Failure::new(
+            Exit::Usage,
+            "`--globals` would reset the roles of the server the dump was made from",
+        )
+        .hint("it is for another server: give `--to` a connection URI, or leave out `--globals`"));
+    }
     if wish.globals && globals.clone().next().is_none() {
         return Err(
             Failure::new(Exit::Usage, "the artifact holds no roles and tablespaces").hint("leave out `--globals`")

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::fs;
 use crate::ledger::Ledger;
-use crate::ledger::query::{RunFilter, RunRow};
+use crate::ledger::query::RunRow;
 use crate::report::phases;
 use crate::run::close;
 use crate::run::request::RunDir;
@@ -61,14 +61,10 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
 }
 
 fn find(ledger: &Ledger, what: Option<&str>) -> Result<RunRow, Failure> {
-    let newest = |job: Option<&str>| {
-        let filter = RunFilter { job: job.map(str::to_owned), limit: Some(1), ..RunFilter::default() };
-        Ok::<_, Failure>(ledger.runs(&filter)?.into_iter().next())
-    };
     let Some(what) = what else {
-        return newest(None)?.ok_or_else(|| Failure::new(Exit::Usage, "no run is recorded"));
+        return ledger.telling_run(None, &[])?.ok_or_else(|| Failure::new(Exit::Usage, "no run is recorded"));
     };
-    if let Some(run) = newest(Some(what))? {
+    if let Some(run) = ledger.telling_run(Some(what), &[])? {
         return Ok(run);
     }
     let mut found = ledger.find_run(what)?;

@@ -109,6 +109,8 @@ pub struct RunFilter {
     pub job: Option<String>,
     /// In this state only.
     pub state: Option<State>,
+    /// Not in this state.
+    pub not_state: Option<State>,
     /// Of this action only.
     pub action: Option<String>,
     /// Begun at or after this moment (µs since 1970).
@@ -138,6 +140,7 @@ impl Ledger {
             };
             condition(" AND job = ?", filter.job.clone().map(|v| Box::new(v) as _));
             condition(" AND state = ?", filter.state.map(|v| Box::new(v.word()) as _));
+            condition(" AND state <> ?", filter.not_state.map(|v| Box::new(v.word()) as _));
             condition(" AND action = ?", filter.action.clone().map(|v| Box::new(v) as _));
             condition(" AND started_us >= ?", filter.since_us.map(|v| Box::new(v) as _));
             condition(" AND started_us < ?", filter.before_us.map(|v| Box::new(v) as _));
@@ -147,6 +150,32 @@ impl Ledger {
             }
             c.prepare(&sql)?.query_map(rusqlite::params_from_iter(values), run_row)?.collect()
         })
+    }
+
+    /// The run of a job that says most about it: one that is under way, else the newest that was not refused at the door. Only of
+    /// these actions, if any are given.
+    pub fn telling_run(&self, job: Option<&str>, actions: &[&str]) -> Result<Option<RunRow>> {
+        let mut newest: Option<RunRow> = None;
+        let actions: Vec<Option<&str>> =
+            if actions.is_empty() { vec![None] } else { actions.iter().copied().map(Some).collect() };
+        for state in [Some(State::Running), None] {
+            for action in &actions {
+                let filter = RunFilter {
+                    job: job.map(str::to_owned),
+                    action: action.map(str::to_owned),
+                    state,
+                    not_state: Some(State::Skipped),
+                    limit: Some(1),
+                    ..RunFilter::default()
+                };
+                let found = self.runs(&filter)?.into_iter().next();
+                newest = [newest, found].into_iter().flatten().max_by_key(|run| run.started);
+            }
+            if newest.is_some() {
+                break;
+            }
+        }
+        Ok(newest)
     }
 
     /// Runs whose id begins like this, an exact match first.
@@ -215,7 +244,7 @@ impl Ledger {
     pub fn expected_bytes(&self, job: &str, name: &str, detail: Option<&str>) -> Result<Option<u64>> {
         self.sql("read phases", |c| {
             c.query_row(
-                "SELECT p.read_bytes FROM runs r JOIN phases p ON p.run = r.run
+                "SELECT CASE WHEN p.name IN ('verify', 'restore') THEN p.written_bytes ELSE p.read_bytes END FROM runs r JOIN phases p ON p.run = r.run
                  WHERE r.job = ?1 AND r.state IN ('ok', 'warning') AND p.name = ?2 AND p.detail IS ?3 AND p.state IN ('ok', 'warning')
                  ORDER BY r.started_us DESC LIMIT 1",
                 (job, name, detail),

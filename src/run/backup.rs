@@ -62,7 +62,12 @@ pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Resu
     };
     done.artifact = Some(site.store.published(&request.run));
     if site.policy.retention.is_some() {
-        stage.phase("retain", None, async |stage, open| retain(stage, open, request, &site, state_dir).await).await?;
+        let retained =
+            stage.phase("retain", None, async |stage, open| retain(stage, open, request, &site, state_dir).await).await;
+        if let Err(failure) = retained {
+            // The artifact has its name: what went wrong behind it does not undo the backup.
+            done.warning = done.warning.or(Some(format!("old artifacts are left: {}", failure.one_line())));
+        }
     }
     Ok(done)
 }
@@ -177,7 +182,9 @@ async fn produce(
     let outcome = stage.perform(open, work).await?;
     match outcome.into_ending(&open.title) {
         // The exit code of a command without a policy is its caller's own affair: it is handed on, not interpreted.
-        Err(Fallen { ending, outcome: Some(outcome), .. }) if request.action == Action::Exec => Ok((ending, *outcome)),
+        Err(Fallen { ending, outcome: Some(outcome), .. }) if request.action == Action::Exec && !outcome.lost => {
+            Ok((ending, *outcome))
+        }
         other => other,
     }
 }

@@ -94,6 +94,8 @@ pub(super) struct Cast {
     pub pump_failure: Option<String>,
     /// The pump met the end of a disk.
     pub disk_full: bool,
+    /// What it printed could not be handed on; why.
+    pub lost: Option<String>,
     /// The program's streams are the caller's.
     pub pass_through: bool,
     /// Since when every program has ended while its streams have not.
@@ -126,6 +128,7 @@ impl Cast {
             disk_full: false,
             pass_through: matches!(work, Work::Tool(_, Use::PassThrough)),
             silent_since: None,
+            lost: None,
         };
         if let Err(failure) = cast.start_programs(dressing, work, &taps).await {
             dressing.group.kill(&[]).await?;

@@ -197,12 +197,13 @@ impl Stage {
                 exit = ended(&cast.tool) => self.tool_ended(cast, exit?).await?,
                 exit = ended(&cast.pump) => self.pump_ended(cast, exit?)?,
                 word = word(&mut cast.link), if cast.link.is_some() => self.hear_pump(cast, word),
-                drop = cast.drops.recv(), if !cast.dry => match drop {
+                heard = cast.drops.recv(), if !cast.dry => match heard {
                     Some(Drop::Said(line)) => {
                         if let Said::Part { name, detail } = cast.heard.take(&cast.dialect, &line) {
                             parts.next(&mut self.recorder, phase, cast, name, detail.as_deref()).await;
                         }
                     }
+                    Some(Drop::Lost(why)) => cast.lost = cast.lost.take().or(Some(why)),
                     Some(Drop::Stdout { kept, lines }) => (cast.kept.0, cast.lines) = (kept, lines),
                     Some(Drop::Stderr { kept }) => cast.kept.1.extend(kept),
                     None => cast.dry = true,

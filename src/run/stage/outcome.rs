@@ -85,6 +85,8 @@ pub struct Outcome {
     /// Lines on standard output, where they were counted.
     pub lines: u64,
     disk_full: bool,
+    /// What the program printed did not all reach the caller.
+    pub lost: bool,
     kept: (Vec<u8>, Vec<u8>),
 }
 
@@ -100,6 +102,7 @@ impl Outcome {
             heard: Heard::default(),
             lines: 0,
             disk_full: false,
+            lost: false,
             kept: (vec![], vec![]),
         }
     }
@@ -116,6 +119,7 @@ impl Outcome {
         let counters = cast.report.as_ref().map_or(cast.counters, |r| r.counters);
         let (read, written) = match (pump, tool) {
             (None, Some(tool)) => (tool.read_bytes, tool.write_bytes),
+            _ if cast.loading => (counters.stored, counters.plain),
             _ => (counters.plain, counters.stored),
         };
         Outcome {
@@ -127,6 +131,7 @@ impl Outcome {
             heard: cast.heard,
             lines: cast.lines,
             disk_full: cast.disk_full,
+            lost: cast.lost.is_some(),
             kept: cast.kept,
         }
     }
@@ -180,6 +185,9 @@ fn judge(cast: &Cast, tool: Option<Exit>, pump: Option<Exit>) -> Verdict {
     let failed = |message: String| Verdict { state: State::Failed, message: Some(message) };
     let of_tool = tool.map(|exit| cast.dialect.judge(&exit, &cast.heard));
     let tool_failed = of_tool.clone().filter(|v| v.state == State::Failed);
+    if let Some(message) = &cast.lost {
+        return failed(message.clone());
+    }
     if let Some(message) = &cast.pump_failure {
         return failed(message.clone());
     }

@@ -1,5 +1,7 @@
 //! The ends of pipes that a program prints into: every line goes into the log, and to whoever supervises it.
 
+use std::io::ErrorKind;
+
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc;
@@ -17,6 +19,8 @@ const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 pub enum Drop {
     /// A line on standard error.
     Said(String),
+    /// What the program printed could not be handed on to the caller, and is lost; why.
+    Lost(String),
     /// Standard output has ended: what was kept of it, and how many lines it had.
     Stdout {
         /// Kept bytes.
@@ -96,6 +100,12 @@ struct Tap {
     is_stderr: bool,
 }
 
+/// Writes and waits until it is written: an error of the last bytes is one, too.
+async fn hand_on(stream: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
+}
+
 impl Tap {
     async fn run(self, mut from: Receiver, mut caller: Option<Box<dyn AsyncWrite + Send + Unpin>>) {
         let mut buffer = vec![0; 64 * 1024];
@@ -105,9 +115,14 @@ impl Tap {
             let read = from.read(&mut buffer).await.unwrap_or(0);
             let Some(bytes) = buffer.get(..read).filter(|b| !b.is_empty()) else { break };
             if let Some(stream) = &mut caller
-                && (stream.write_all(bytes).await.is_err() || stream.flush().await.is_err())
+                && let Err(error) = hand_on(stream, bytes).await
             {
-                // The caller's reader went away. Closing this end lets the program see what it would have seen without govern.
+                // Closing this end lets the program see what it would have seen without govern: a reader that went away. Any
+                // other error, such as a full disk, it can only hear of from us.
+                if error.kind() != ErrorKind::BrokenPipe {
+                    let name = if self.is_stderr { "error" } else { "output" };
+                    self.drops.send(Drop::Lost(format!("cannot write standard {name}: {error}"))).await.ok();
+                }
                 break;
             }
             match self.usage {
