@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use globset::{Glob, GlobSetBuilder};
 
 use super::dialect::Dialect;
-use super::postgres::{SEPARATOR, conninfo, psql, refusal, tool};
+use super::postgres::{conninfo, psql, refusal, rows, tool};
 use super::tool::{Item, Output, Prepared, Tool, file_stem};
 use crate::config::policy::{Databases, Globals, PgDump, Verify};
 use crate::config::value::nearest;
@@ -210,12 +210,12 @@ impl Client<'_> {
             }
             other => other?,
         };
-        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.splitn(3, SEPARATOR).collect()).collect();
-        let Some([version, reads_roles, _]) = rows.first().map(Vec::as_slice) else {
+        let rows = rows(&text, 8);
+        let Some([version, reads_roles, ..]) = rows.first().map(Vec::as_slice) else {
             return Err(Failure::new(Exit::Unavailable, "the server has no database that can be dumped")
                 .hint("templates, and databases that allow no connections, are left out"));
         };
-        let databases = rows.iter().filter_map(|row| parse_database(row.get(2)?)).collect();
+        let databases = rows.iter().map(|row| parse_database(row)).collect::<Result<_, _>>()?;
         Ok(Server { version: (*version).to_owned(), reads_roles: *reads_roles == "t", databases })
     }
 
@@ -242,7 +242,7 @@ impl Client<'_> {
              )
              SELECT count(*) OVER (), name, why FROM refused ORDER BY sort, name LIMIT 3";
         let text = self.query(database, statement, ask).await?;
-        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(SEPARATOR).collect()).collect();
+        let rows = rows(&text, 3);
         let Some([count, _, why]) = rows.first().map(Vec::as_slice) else { return Ok(()) };
         let names: Vec<&str> = rows.iter().filter_map(|row| row.get(1).copied()).collect();
         let objects = if *count == "1" { "object" } else { "objects" };
@@ -301,15 +301,18 @@ pub fn list_tool(policy: &PgDump, run: &str) -> Tool {
     tool(policy, run, Dialect::Postgres, "pg_restore", ["--list".into()])
 }
 
-fn parse_database(line: &str) -> Option<Database> {
-    let mut columns = line.split(SEPARATOR).map(str::to_owned);
-    Some(Database {
-        name: columns.next()?,
-        encoding: columns.next()?,
-        collate: columns.next()?,
-        ctype: columns.next()?,
-        provider: columns.next()?,
-        locale: columns.next()?,
+/// A row of the survey. One that is not understood is an error: a database must not be left out in silence.
+fn parse_database(row: &[&str]) -> Result<Database, Failure> {
+    let [_, _, name, encoding, collate, ctype, provider, locale] = row else {
+        return Err(Failure::new(Exit::Failed, format!("the server's list of databases holds `{}`", row.join(" "))));
+    };
+    Ok(Database {
+        name: (*name).to_owned(),
+        encoding: (*encoding).to_owned(),
+        collate: (*collate).to_owned(),
+        ctype: (*ctype).to_owned(),
+        provider: (*provider).to_owned(),
+        locale: (*locale).to_owned(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Separates the columns of our own queries: no database name or encoding holds it.
-pub const SEPARATOR: char = '\u{1f}';
+const SEPARATOR: char = '\u{1f}';
 
 /// The program of this name, from `bin_dir` if the policy has one.
 pub fn program(policy: &PgDump, name: &str) -> OsString {
@@ -82,17 +82,29 @@ pub fn literal(text: &str) -> String {
 
 /// A psql that runs one statement and prints bare values.
 pub fn psql(policy: &PgDump, run: &str, database: &str, statement: &str) -> Tool {
-    let arguments: [OsString; 8] = [
+    let arguments: [OsString; 9] = [
         "--no-psqlrc".into(),
         "--no-password".into(),
         "--no-align".into(),
         "--tuples-only".into(),
         format!("--field-separator={SEPARATOR}").into(),
+        // A name may hold a line end, but no zero byte.
+        "--record-separator-zero".into(),
         "--set=ON_ERROR_STOP=1".into(),
         format!("--dbname={}", conninfo(&policy.connection, database)).into(),
         format!("--command={statement}").into(),
     ];
     tool(policy, run, Dialect::Postgres, "psql", arguments)
+}
+
+/// The rows psql printed, each cut into so many columns; the last one keeps what is left.
+pub fn rows(text: &str, columns: usize) -> Vec<Vec<&str>> {
+    text.split_terminator('\0').map(|row| row.splitn(columns, SEPARATOR).collect()).collect()
+}
+
+/// The one value psql printed.
+pub fn value(text: &str) -> &str {
+    text.trim_end_matches('\0').trim()
 }
 
 /// What psql or pg_dump said when it could not connect or was not allowed to, as a failure.
@@ -133,6 +145,13 @@ mod tests {
         let uri = |uri: &str| Connection { uri: Some(uri.into()), ..Connection::default() };
         assert_eq!(conninfo(&uri("postgresql://a@h"), "x y"), "postgresql://a@h?dbname=x%20y");
         assert_eq!(conninfo(&uri("postgresql://h/?sslmode=require"), "f"), "postgresql://h/?sslmode=require&dbname=f");
+    }
+
+    #[test]
+    fn a_name_may_hold_a_line_end() {
+        assert_eq!(rows("a\u{1f}b\nc\0d\u{1f}e\0", 2), [["a", "b\nc"], ["d", "e"]]);
+        assert!(rows("", 2).is_empty());
+        assert_eq!(value("1\0"), "1");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::dialect::Dialect;
 use super::filesystem;
 use super::manifest::{File, Manifest};
-use super::postgres::{conninfo, identifier, literal, psql, refusal, tool};
+use super::postgres::{conninfo, identifier, literal, psql, refusal, tool, value};
 use super::tool::{Output, Tool};
 use crate::config::policy::PgDump;
 use crate::config::secrets::uri_holds_password;
@@ -138,9 +138,9 @@ async fn into_database(
         Err(e) if e.one_line().contains("does not exist") => ("template1", query("template1", &look).await?),
         answer => ("postgres", answer?),
     };
-    if there.trim() == "1" {
+    if value(&there) == "1" {
         let count = query(&database, OBJECTS).await?;
-        if count.trim() != "0" {
+        if value(&count) != "0" {
             return Err(Failure::new(Exit::Usage, format!("database `{database}` is not empty"))
                 .hint("restore into a new database, then rename it"));
         }

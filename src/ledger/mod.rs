@@ -53,6 +53,28 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is on a file system that cannot be written to.
+    pub fn read_only(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+        match self {
+            Error::Sqlite { source, .. } => {
+                source.sqlite_error().is_some_and(|e| matches!(e.code, CannotOpen | ReadOnly))
+            }
+            Error::Newer { .. } | Error::Kernel(_) => false,
+        }
+    }
+
+    /// Whether it is no database, or a broken one.
+    pub fn corrupt(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Error::Sqlite { source, .. } => {
+                source.sqlite_error().is_some_and(|e| matches!(e.code, DatabaseCorrupt | NotADatabase))
+            }
+            Error::Newer { .. } | Error::Kernel(_) => false,
+        }
+    }
+
     /// Whether it is the file system of the state directory that has no room left.
     pub fn disk_full(&self) -> bool {
         match self {

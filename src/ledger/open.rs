@@ -50,9 +50,21 @@ impl Ledger {
                 ledger.sql("lock it", |c| c.pragma_update(None, "locking_mode", "EXCLUSIVE"))?;
                 ledger.migrate()?;
             }
+            Err(error) if error.read_only() => ledger = Ledger::open_frozen(path)?,
             migrated => migrated?,
         }
         Ok(Some(ledger))
+    }
+
+    /// Opens one that nobody can write to, because its file system is read-only. What is in its WAL and not yet in the database is
+    /// not seen.
+    fn open_frozen(path: PathBuf) -> Result<Ledger> {
+        let escaped: String = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let uri = PathBuf::from(format!("file:{escaped}?immutable=1"));
+        let mut ledger = Ledger::connect(uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
+        ledger.path = path;
+        ledger.migrate()?;
+        Ok(ledger)
     }
 
     fn connect(path: PathBuf, flags: OpenFlags) -> Result<Ledger> {

@@ -9,6 +9,7 @@ mod filesystem;
 mod harness;
 mod journal;
 mod postgres;
+mod regressions;
 mod screens;
 mod smoke;
 mod supervision;
