@@ -188,3 +188,20 @@ async fn what_can_be_written_nowhere_is_said() {
     let trouble = writer.settle().await.unwrap_err();
     assert!(trouble.contains(spool::FILE), "{trouble}");
 }
+
+#[test]
+fn nobody_waits_for_the_thread_of_a_blocked_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let run_dir = dir.path().join("run");
+    std::fs::create_dir(&run_dir).unwrap();
+    // Who reads a pipe that nobody writes into waits as on a disk that does not answer.
+    nix::unistd::mkfifo(&run_dir.join(spool::FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let writer = Writer::start(dir.path(), &run_dir);
+    writer.send(run_started("r1", "etc", 1));
+    let (dropped, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(writer);
+        dropped.send(()).unwrap();
+    });
+    told.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+}
