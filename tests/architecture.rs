@@ -10,7 +10,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("human", &[]),
     ("exit", &[]),
     ("ledger", &["kernel"]),
-    ("failure", &["exit", "kernel", "ledger"]),
+    ("failure", &["exit", "human", "kernel", "ledger"]),
     ("config", &["kernel"]),
     ("backup", &["config", "exit", "failure", "kernel", "ledger"]),
     ("run", &["backup", "config", "exit", "failure", "human", "kernel", "ledger"]),

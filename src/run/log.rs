@@ -7,6 +7,7 @@ use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use crate::human::printable;
 use crate::kernel::clock::Stamp;
 use crate::kernel::{Error, fs};
 
@@ -68,8 +69,9 @@ impl Log {
     }
 }
 
+/// One line, whatever is in it: a title or a command line may hold anything.
 fn stamped(context: &str, text: &str) -> String {
-    format!("{} {context}{text}\n", Stamp::now().rfc3339())
+    format!("{} {}{}\n", Stamp::now().rfc3339(), printable(context), printable(text))
 }
 
 /// What the thread keeps.
@@ -176,5 +178,20 @@ pub(super) mod tests {
         };
         timeout(Duration::from_secs(20), rest).await.unwrap();
         assert_eq!(log.places.available_permits(), WAITING, "every place was given back");
+    }
+
+    #[tokio::test]
+    async fn every_line_has_its_time_and_leaves_the_terminal_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let log = Log::open(&path).unwrap();
+        log.line("[1 dump \x1b[2J] ", "$ psql -c 'select 1\nfrom a'").await;
+        log.payload_line("stdout| ", "bell\x07").await;
+        log.settle().await;
+        append(&path, "closed\n").unwrap();
+        let text = fs::read_text(&path).unwrap();
+        let lines: Vec<&str> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+        let wanted = [r"[1 dump \u{1b}[2J] $ psql -c 'select 1\nfrom a'", r"stdout| bell\u{7}", r"closed\n"];
+        assert_eq!(lines, wanted);
     }
 }
