@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
-use crate::human::printable;
+use crate::human::{lower_first, printable};
 use crate::{kernel, ledger};
 
 /// A failure with its exit code. The style: lower case, values in backticks, then the cause, then a hint.
@@ -54,17 +54,6 @@ impl Failure {
     pub fn one_line(&self) -> String {
         let parts = std::iter::once(&self.message).chain(&self.causes);
         parts.map(|part| printable(&part.replace('\n', " "))).collect::<Vec<_>>().join(": ")
-    }
-}
-
-/// The kernel begins its messages with a capital letter.
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    match (chars.next(), chars.clone().next()) {
-        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
-            first.to_lowercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
     }
 }
 
@@ -142,12 +131,5 @@ mod tests {
         two\u{1b}[m
         ");
         assert_eq!(failure.one_line(), r"no `a\u{1b}[2J b`: bell\u{7}");
-    }
-
-    #[test]
-    fn names_in_capitals_stay() {
-        assert_eq!(lower_first("EIO happened"), "EIO happened");
-        assert_eq!(lower_first("No such file"), "no such file");
-        assert_eq!(lower_first(""), "");
     }
 }

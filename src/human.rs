@@ -50,6 +50,18 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// Text with a small letter in front, as behind a colon: the kernel begins its messages with a capital one. A name in capitals
+/// stays.
+pub fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +96,12 @@ mod tests {
         assert_eq!(printable("\x1b[2Jred\u{9b}\0"), r"\u{1b}[2Jred\u{9b}\u{0}");
         assert_eq!(printable(r"größe 🌱 a\b"), r"größe 🌱 a\b");
         assert_eq!(printable(&printable("\x07")), r"\u{7}");
+    }
+
+    #[test]
+    fn names_in_capitals_stay() {
+        assert_eq!(lower_first("EIO happened"), "EIO happened");
+        assert_eq!(lower_first("No such file"), "no such file");
+        assert_eq!(lower_first(""), "");
     }
 }
