@@ -23,7 +23,7 @@ pub enum Exit {
     Config,
     /// The job was active longer than its timeout.
     Timeout,
-    /// `govern exec` could not start the command, or it does not exist.
+    /// The command of `govern exec` or of a job could not be started, or does not exist.
     NotStarted,
     /// Cancelled by SIGINT, or by `govern cancel`.
     Cancelled,
@@ -44,7 +44,7 @@ impl Exit {
         (Exit::NoPermission, "a right is missing: a password, a permission"),
         (Exit::Config, "a policy has errors"),
         (Exit::Timeout, "the job was active longer than its `timeout`"),
-        (Exit::NotStarted, "`govern exec` could not start the command"),
+        (Exit::NotStarted, "the command of `govern exec` or of a job could not be started"),
         (Exit::Cancelled, "cancelled"),
     ];
 

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
+use crate::human::{lower_first, printable};
 use crate::{kernel, ledger};
 
 /// A failure with its exit code. The style: lower case, values in backticks, then the cause, then a hint.
@@ -51,31 +52,24 @@ impl Failure {
 
     /// Message and causes on one line, without the hint.
     pub fn one_line(&self) -> String {
-        std::iter::once(&self.message).chain(&self.causes).map(|s| s.replace('\n', " ")).collect::<Vec<_>>().join(": ")
-    }
-}
-
-/// The kernel begins its messages with a capital letter.
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    match (chars.next(), chars.clone().next()) {
-        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
-            first.to_lowercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
+        let parts = std::iter::once(&self.message).chain(&self.causes);
+        parts.map(|part| printable(&part.replace('\n', " "))).collect::<Vec<_>>().join(": ")
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.message)?;
+        // What others said and named must neither act on a terminal nor look like a line of ours.
+        write!(f, "{}", printable(&self.message))?;
         for cause in &self.causes {
-            write!(f, "\n  caused by: {cause}")?;
+            write!(f, "\n  caused by: {}", printable(cause))?;
         }
-        match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
+        // A hint is our own text and may take several lines.
+        let hint = self.hint.iter().flat_map(|hint| hint.split('\n'));
+        for (number, line) in hint.enumerate() {
+            write!(f, "\n{}{}", if number == 0 { "hint: " } else { "" }, printable(line))?;
         }
+        Ok(())
     }
 }
 
@@ -128,9 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn names_in_capitals_stay() {
-        assert_eq!(lower_first("EIO happened"), "EIO happened");
-        assert_eq!(lower_first("No such file"), "no such file");
-        assert_eq!(lower_first(""), "");
+    fn what_others_said_does_nothing_to_the_terminal() {
+        let failure = Failure::new(Exit::Failed, "no `a\x1b[2J\nb`").caused_by("bell\x07").hint("one\ntwo\x1b[m");
+        insta::assert_snapshot!(failure.to_string(), @r"
+        no `a\u{1b}[2J\nb`
+          caused by: bell\u{7}
+        hint: one
+        two\u{1b}[m
+        ");
+        assert_eq!(failure.one_line(), r"no `a\u{1b}[2J b`: bell\u{7}");
     }
 }

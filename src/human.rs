@@ -1,4 +1,4 @@
-//! Bytes and durations for people.
+//! Bytes, durations and text for people.
 
 /// `1.4 GiB`: three significant digits at least, base 1024.
 pub fn bytes(count: u64) -> String {
@@ -40,6 +40,28 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// Text on one line that does nothing to the terminal it is shown on: a control character is written as Rust would, `\n`, `\t`,
+/// `\u{1b}`. A backslash stays as it is: this is for eyes, and doing it twice changes nothing.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// Text with a small letter in front, as behind a colon: the kernel begins its messages with a capital one. A name in capitals
+/// stays.
+pub fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +88,20 @@ mod tests {
         for (us, text) in cases {
             assert_eq!(duration(us), text);
         }
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_do_nothing() {
+        assert_eq!(printable("select 1\n\tfrom a\r"), r"select 1\n\tfrom a\r");
+        assert_eq!(printable("\x1b[2Jred\u{9b}\0"), r"\u{1b}[2Jred\u{9b}\u{0}");
+        assert_eq!(printable(r"größe 🌱 a\b"), r"größe 🌱 a\b");
+        assert_eq!(printable(&printable("\x07")), r"\u{7}");
+    }
+
+    #[test]
+    fn names_in_capitals_stay() {
+        assert_eq!(lower_first("EIO happened"), "EIO happened");
+        assert_eq!(lower_first("No such file"), "no such file");
+        assert_eq!(lower_first(""), "");
     }
 }

@@ -1,11 +1,25 @@
 //! A backup scheduler and resource governor for Linux servers.
 //!
-//! Each module in a line; what happens goes from left to right, `kernel` and `ledger` are the ground floor:
+//! A module uses those that its arrows lead to, near or far, and no others (a test holds that):
 //!
 //! ```text
-//! cli ─▶ config ─▶ run ─▶ backup        report: from ledger rows to a screen
-//!        kernel: the only door to the operating system        ledger: what happened
+//! logging ─▶ cli ─▶ report ─▶ run ─▶ backup ─┬─▶ config ────────────┬─▶ kernel
+//!                                            └─▶ failure ─▶ ledger ─┘
 //! ```
+//!
+//! `exit` and `human` are words and numbers for everybody.
+//!
+//! - [`backup`]: what each kind of job does, and how what its programs say is judged
+//! - [`cli`]: the command line: parse, call, render
+//! - [`config`]: from TOML to a policy
+//! - [`exit`]: the exit codes
+//! - [`failure`]: what went wrong, why, and what to do
+//! - [`human`]: bytes, durations and text for people
+//! - [`kernel`]: the only door to the operating system
+//! - [`ledger`]: the record of what happened
+//! - [`logging`]: where `tracing` events go
+//! - [`report`]: from ledger rows and live events to a screen
+//! - [`run`]: one run of one job, from the request to its end
 
 pub mod backup;
 pub mod cli;

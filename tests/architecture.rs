@@ -10,7 +10,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("human", &[]),
     ("exit", &[]),
     ("ledger", &["kernel"]),
-    ("failure", &["exit", "kernel", "ledger"]),
+    ("failure", &["exit", "human", "kernel", "ledger"]),
     ("config", &["kernel"]),
     ("backup", &["config", "exit", "failure", "kernel", "ledger"]),
     ("run", &["backup", "config", "exit", "failure", "human", "kernel", "ledger"]),
@@ -101,6 +101,27 @@ fn only_kernel_and_ledger_touch_the_operating_system() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_map_of_the_crate_is_right() {
+    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let listed: Vec<&str> =
+        lib.lines().filter_map(|l| Some(l.strip_prefix("//! - [`")?.split_once("`]: ")?.0)).collect();
+    let declared: Vec<&str> = lib.lines().filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(listed, declared, "a line for each module");
+    let picture: Vec<&str> = lib.lines().filter(|line| line.contains("─▶")).collect();
+    let column = |name: &str| {
+        let place = |line: &&str| line.find(&format!("{name} ")).or(line.ends_with(name).then_some(line.len()));
+        picture.iter().find_map(|line| place(line).map(|at| line[..at].chars().count()))
+    };
+    let everybodys = ["exit", "human"];
+    for (name, allowed) in MAY_IMPORT.iter().filter(|(name, _)| !everybodys.contains(name)) {
+        let from = column(name).unwrap_or_else(|| panic!("`{name}` is not in the picture"));
+        for other in allowed.iter().filter(|other| !everybodys.contains(other)) {
+            assert!(column(other).is_some_and(|to| from < to), "`{name}` imports `{other}`, which is not to its right");
+        }
+    }
 }
 
 #[test]

@@ -40,8 +40,9 @@ const EVERYWHERE: &str = "Everywhere";
   govern status                                   every job: when it ran last, how that ended
   govern log etc                                  the log of its last run
 
-Exit codes: 0 ok, 1 failed, 2 usage, 3 warning, 69 unavailable, 75 not now, 77 no permission,
-78 configuration, 124 timeout, 130 cancelled; `exec` ends with the code of its command."
+Exit codes: 0 ok, 1 failed, 2 usage, 3 warning, 69 unavailable, 70 internal, 75 not now,
+77 no permission, 78 configuration, 124 timeout, 127 command not started, 130 cancelled;
+`exec` ends with the code of its command."
 )]
 pub struct Args {
     /// Directory of govern.toml and jobs/ [default: /etc/govern, or ~/.config/govern]
@@ -146,5 +147,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_every_exit_code() {
+        let help = super::Args::command().get_after_help().unwrap().to_string();
+        let (_, codes) = help.split_once("Exit codes:").unwrap();
+        let named: Vec<u8> = codes.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        assert_eq!(named, crate::exit::Exit::TABLE.map(|(exit, _)| exit.code()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -99,6 +99,31 @@ pub fn replace_volatile(path: &Path, content: &[u8]) -> Result<()> {
 /// A file to append to, created 0600.
 pub fn open_append(path: &Path) -> Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(|e| Error::path("open", path, e))
+}
+
+/// Appends whole lines to a file, created 0600, and makes them durable; on an error the file is as long as it was before. A
+/// last line that somebody left without an end gets one first, so that it spoils nothing but itself.
+pub fn append_lines_durable(path: &Path, lines: &[u8]) -> Result<()> {
+    let failed = |e| Error::path("write", path, e);
+    let mut options = OpenOptions::new();
+    let open = options.read(true).append(true).create(true).mode(0o600).open(path);
+    let mut file = open.map_err(|e| Error::path("open", path, e))?;
+    let length = file.metadata().map_err(failed)?.len();
+    let fresh = length == 0 || ends_in_newline(&mut file).map_err(failed)?;
+    let mut text = if fresh { vec![] } else { vec![b'\n'] };
+    text.extend_from_slice(lines);
+    file.write_all(&text).and_then(|()| file.sync_data()).map_err(|e| {
+        // Half a line must not stay, as after a disk that is full. Where even this fails the next one begins a line of its own.
+        file.set_len(length).ok();
+        failed(e)
+    })
+}
+
+fn ends_in_newline(file: &mut File) -> io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// Renames and makes the new name durable: the directories of both names are synced.
@@ -239,5 +264,41 @@ mod tests {
         assert_eq!(find_program(OsStr::new("sh"), Some(path)), Some(PathBuf::from("/bin/sh")));
         assert_eq!(find_program(OsStr::new("/bin/sh"), None), Some(PathBuf::from("/bin/sh")));
         assert_eq!(find_program(OsStr::new("no-such-program"), Some(path)), None);
+    }
+
+    #[test]
+    fn appended_lines_stand_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        append_lines_durable(&path, b"one\n").unwrap();
+        append_lines_durable(&path, b"two\n").unwrap();
+        open_append(&path).unwrap().write_all(b"tor").unwrap();
+        append_lines_durable(&path, b"three\n").unwrap();
+        assert_eq!(read_text(&path).unwrap(), "one\ntwo\ntor\nthree\n");
+        assert_eq!(mode_and_owner(&path).unwrap().0, 0o600);
+    }
+
+    #[test]
+    fn an_append_that_fails_half_way_leaves_nothing() {
+        const FILE: &str = "GOVERN_TEST_APPEND";
+        let own_name = "kernel::fs::tests::an_append_that_fails_half_way_leaves_nothing";
+        let lines = b"another\n".repeat(1000);
+        if let Some(path) = std::env::var_os(FILE) {
+            append_lines_durable(Path::new(&path), &lines).unwrap_err();
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        append_lines_durable(&path, b"one\n").unwrap();
+        // A limit to the size of files is a full disk for one process, so the test starts itself again.
+        let output = std::process::Command::new("/bin/sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" --exact \"$1\""])
+            .arg(std::env::current_exe().unwrap())
+            .arg(own_name)
+            .env(FILE, &path)
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+        assert_eq!(read_text(&path).unwrap(), "one\n");
     }
 }

@@ -1,6 +1,5 @@
 //! Entries the database could not take, as JSON lines in the run's directory, until somebody merges them.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::{Entry, Ledger, Result};
@@ -9,27 +8,35 @@ use crate::kernel::{Error as KernelError, fs};
 /// The name of the spool in a run's directory.
 pub const FILE: &str = "spool.jsonl";
 
-/// Appends entries and makes them durable.
+/// Appends entries and makes them durable: all of them, or none.
 pub fn append(run_dir: &Path, entries: &[Entry]) -> Result<()> {
     let path = run_dir.join(FILE);
-    let failed = |e: std::io::Error| KernelError::path("write", &path, e);
     let mut text = Vec::new();
     for entry in entries {
-        serde_json::to_writer(&mut text, entry).map_err(|e| failed(e.into()))?;
+        serde_json::to_writer(&mut text, entry).map_err(|e| KernelError::path("write", &path, e))?;
         text.push(b'\n');
     }
-    let mut file = fs::open_append(&path)?;
-    file.write_all(&text).and_then(|()| file.sync_data()).map_err(failed)?;
-    Ok(())
+    Ok(fs::append_lines_durable(&path, &text)?)
 }
 
-/// Merges a spool into the ledger and removes it. A last line that was cut off by a crash is left out. Without a spool
-/// nothing happens.
+/// Merges a spool into the ledger and removes it. Lines that cannot be understood, such as one that was cut off by a crash, are
+/// left out with a warning. Without a spool nothing happens.
 pub fn merge(ledger: &mut Ledger, run_dir: &Path) -> Result<usize> {
     let path = run_dir.join(FILE);
     let Some(text) = fs::read_text_lossy(&path)? else { return Ok(0) };
-    let entries: Vec<Entry> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let (entries, lost) = understood(&text);
     ledger.apply(&entries)?;
+    if lost > 0 {
+        tracing::warn!("`{}`: {lost} of its lines could not be understood and are left out", path.display());
+    }
     fs::remove_tree(&path)?;
     Ok(entries.len())
+}
+
+/// The entries of a spool, and how many of its lines are none.
+fn understood(text: &str) -> (Vec<Entry>, usize) {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+    let entries: Vec<Entry> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lost = lines.len() - entries.len();
+    (entries, lost)
 }

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use super::entry::{End, Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage};
 use super::query::RunFilter;
@@ -149,9 +150,45 @@ fn a_spool_is_merged_once_and_a_torn_line_left_out() {
     text.extend(b"{\"run_ended\":{\"run\":\"r1");
     std::fs::write(&path, text).unwrap();
     let mut ledger = Ledger::open(dir.path()).unwrap();
-    assert_eq!(spool::merge(&mut ledger, &run_dir).unwrap(), story().len());
-    assert_eq!(spool::merge(&mut ledger, &run_dir).unwrap(), 0);
+    let said = warnings(|| assert_eq!(spool::merge(&mut ledger, &run_dir).unwrap(), story().len()));
+    assert!(said.contains(&format!("`{}`: 1 of its lines", path.display())), "{said}");
+    let said = warnings(|| assert_eq!(spool::merge(&mut ledger, &run_dir).unwrap(), 0));
+    assert_eq!(said, "");
     assert_eq!(ledger.runs(&RunFilter::default()).unwrap()[0].state, State::Ok);
+}
+
+#[test]
+fn a_torn_line_takes_no_other_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let [first, rest @ ..] = &story()[..] else { unreachable!() };
+    spool::append(dir.path(), std::slice::from_ref(first)).unwrap();
+    let path = dir.path().join(spool::FILE);
+    let mut text = std::fs::read(&path).unwrap();
+    text.extend(b"{\"phase_started\":{\"run\":");
+    std::fs::write(&path, text).unwrap();
+    spool::append(dir.path(), rest).unwrap();
+    let mut ledger = Ledger::open(dir.path()).unwrap();
+    assert_eq!(spool::merge(&mut ledger, dir.path()).unwrap(), story().len());
+}
+
+/// What is said to `tracing` meanwhile.
+fn warnings(body: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let said = Said::default();
+    let into = said.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || into.clone()).finish();
+    tracing::subscriber::with_default(subscriber, body);
+    let bytes = said.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
 }
 
 #[tokio::test]
@@ -187,4 +224,21 @@ async fn what_can_be_written_nowhere_is_said() {
     writer.send(run_started("r1", "etc", 1));
     let trouble = writer.settle().await.unwrap_err();
     assert!(trouble.contains(spool::FILE), "{trouble}");
+}
+
+#[test]
+fn nobody_waits_for_the_thread_of_a_blocked_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let run_dir = dir.path().join("run");
+    std::fs::create_dir(&run_dir).unwrap();
+    // Who reads a pipe that nobody writes into waits as on a disk that does not answer.
+    nix::unistd::mkfifo(&run_dir.join(spool::FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let writer = Writer::start(dir.path(), &run_dir);
+    writer.send(run_started("r1", "etc", 1));
+    let (dropped, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(writer);
+        dropped.send(()).unwrap();
+    });
+    told.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use tokio::sync::oneshot;
 
@@ -14,11 +14,11 @@ enum Message {
     Barrier(oneshot::Sender<Option<String>>),
 }
 
-/// Writes entries in the background, in order.
+/// Writes entries in the background, in order. When it is dropped the thread writes what it has and ends, and nobody waits for
+/// it: a disk that does not answer must not hold up the one thread a worker has. Whoever needs to know asks [`Writer::settle`].
 #[derive(Debug)]
 pub struct Writer {
-    sender: Option<Sender<Message>>,
-    thread: Option<JoinHandle<()>>,
+    sender: Sender<Message>,
 }
 
 impl Writer {
@@ -26,39 +26,30 @@ impl Writer {
     pub fn start(state: &Path, run_dir: &Path) -> Writer {
         let (sender, receiver) = mpsc::channel();
         let (state, run_dir) = (state.to_path_buf(), run_dir.to_path_buf());
-        let thread = thread::Builder::new()
+        let spawned = thread::Builder::new()
             .name("ledger".to_owned())
             .stack_size(512 * 1024)
-            .spawn(move || Books { state, run_dir, ledger: None, pending: vec![], trouble: None }.keep(&receiver))
-            .ok();
-        Writer { sender: Some(sender), thread }
+            .spawn(move || Books { state, run_dir, ledger: None, pending: vec![], trouble: None }.keep(&receiver));
+        if let Err(error) = spawned {
+            tracing::error!("no thread for the ledger could be started: {error}");
+        }
+        Writer { sender }
     }
 
     /// Hands an entry over.
     pub fn send(&self, entry: Entry) {
         // The thread ends only when this side hangs up; should it be gone all the same, the barrier reports it.
-        if let Some(sender) = &self.sender {
-            sender.send(Message::Write(Box::new(entry))).ok();
-        }
+        self.sender.send(Message::Write(Box::new(entry))).ok();
     }
 
     /// Waits until everything is durable. `Err` is what could be written neither to the ledger nor to the spool.
     pub async fn settle(&self) -> std::result::Result<(), String> {
         let (answer, waiting) = oneshot::channel();
-        let sent = self.sender.as_ref().is_some_and(|s| s.send(Message::Barrier(answer)).is_ok());
+        let sent = self.sender.send(Message::Barrier(answer)).is_ok();
         match if sent { waiting.await.ok() } else { None } {
             Some(None) => Ok(()),
             Some(Some(trouble)) => Err(trouble),
             None => Err("the thread that writes the ledger is gone".to_owned()),
-        }
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.sender = None;
-        if let Some(thread) = self.thread.take() {
-            thread.join().ok();
         }
     }
 }

@@ -7,7 +7,7 @@ use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::style;
-use crate::human::{bytes, duration};
+use crate::human::{bytes, duration, printable};
 use crate::ledger::State;
 use crate::ledger::entry::{Times, Usage};
 use crate::run::event::{Event, Progress};
@@ -46,10 +46,11 @@ impl Live {
     pub fn hear(&mut self, event: &Event) {
         match event {
             Event::Begun { run, level, explanation, .. } => {
-                self.say(Detail::Phases, &format!("run {run} begins, level {level} ({explanation})"));
+                let text = format!("run {run} begins, level {level} ({explanation})");
+                self.say(Detail::Phases, &printable(&text));
             }
             Event::PhaseBegun { seq, parent, name, detail, expected, .. } => {
-                let title = detail.as_ref().map_or_else(|| name.clone(), |d| format!("{name} {d}"));
+                let title = printable(&detail.as_ref().map_or_else(|| name.clone(), |d| format!("{name} {d}")));
                 self.titles.push((*seq, title.clone(), parent.is_some()));
                 if parent.is_none() {
                     self.expected = *expected;
@@ -63,7 +64,7 @@ impl Live {
                 self.say(if part { Detail::Parts } else { Detail::Phases }, &line);
             }
             Event::Progress(progress) => self.show_progress(progress),
-            Event::Note { text } => self.say(Detail::Phases, text),
+            Event::Note { text } => self.say(Detail::Phases, &printable(text)),
             Event::Ended { state, failure, times, artifact, by_command, .. } => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
@@ -71,7 +72,7 @@ impl Live {
                 let style = style(*state);
                 let mut line = format!("{style}{state}{style:#} after {}", duration(times.wall));
                 if let Some(artifact) = artifact {
-                    line.push_str(&format!(": {artifact}"));
+                    line.push_str(&format!(": {}", printable(artifact)));
                 }
                 self.say(Detail::Phases, &line);
                 // Who cancelled it knows why.
@@ -87,12 +88,13 @@ impl Live {
             }
             Event::Answer { refused } => {
                 if let Some(why) = refused {
-                    self.say(Detail::RefusalOnly, why);
+                    self.say(Detail::RefusalOnly, &printable(why));
                 }
             }
         }
     }
 
+    /// Says a line of this job. What is not ours in it has been made printable; colours of ours stay.
     fn say(&self, from: Detail, text: &str) {
         self.print(from, &format!("{}: {text}", self.job));
     }
@@ -148,7 +150,7 @@ fn phase_line(title: &str, state: State, message: Option<&str>, times: &Times, u
         line.push_str(&format!(", paused {}", duration(times.paused)));
     }
     if let Some(message) = message {
-        line.push_str(&format!(" ({message})"));
+        line.push_str(&format!(" ({})", printable(message)));
     }
     line
 }
@@ -164,4 +166,30 @@ fn without_bar() -> ProgressStyle {
 /// The templates are constants: should one be wrong, the default bar is shown.
 fn template(text: &str) -> ProgressStyle {
     ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::clock::Stamp;
+
+    #[test]
+    fn colours_of_ours_survive_and_those_of_others_do_not() {
+        let mut live = Live::new("etc", Detail::RefusalOnly, false);
+        live.hear(&Event::PhaseBegun {
+            seq: 1,
+            parent: None,
+            name: "dump".to_owned(),
+            detail: Some("a\x1b[2J\nb".to_owned()),
+            at: Stamp::now(),
+            expected: None,
+        });
+        let (_, title, _) = live.titles.remove(0);
+        assert_eq!(title, r"dump a\u{1b}[2J\nb");
+        let (times, usage) = (Times::default(), Usage::default());
+        let line = phase_line(&title, State::Failed, Some("said \x1b[31mred\n"), &times, &usage);
+        let style = style(State::Failed);
+        assert_eq!(line, format!(r"{title}: {style}failed{style:#} in 0.000 s (said \u{{1b}}[31mred\n)"));
+        assert!(line.contains('\x1b'));
+    }
 }

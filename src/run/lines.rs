@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use crate::human::printable;
+
 /// A longer line is split: one without an end must not grow without bound.
 const LONGEST: usize = 8 * 1024;
 
@@ -42,11 +44,8 @@ impl Lines {
 
     fn line(&mut self) -> String {
         let bytes = mem::take(&mut self.pending);
-        // Control characters of a payload must not act on the terminal of whoever reads the log.
-        String::from_utf8_lossy(&bytes)
-            .chars()
-            .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
-            .collect()
+        // A line goes further than the log: into messages, the ledger and the screens that show it.
+        printable(&String::from_utf8_lossy(&bytes))
     }
 }
 
@@ -80,7 +79,7 @@ mod tests {
         assert_eq!(lines.take(b"o\r\n 10%\r 20%\r\n\nend"), ["two", " 10%", " 20%"]);
         assert_eq!(lines.finish().as_deref(), Some("end"));
         assert_eq!(lines.finish(), None);
-        assert_eq!(Lines::default().take(b"\x1b[31mred\xff\n"), ["\u{fffd}[31mred\u{fffd}"]);
+        assert_eq!(Lines::default().take(b"\x1b[31mred\xff\n"), ["\\u{1b}[31mred\u{fffd}"]);
     }
 
     #[test]

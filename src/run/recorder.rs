@@ -28,6 +28,9 @@ const DURABLE_PATIENCE: Duration = Duration::from_secs(5);
 /// So long the end of a run waits to be durable.
 const END_PATIENCE: Duration = Duration::from_secs(60);
 
+/// So long the readable log is waited for at the end of a run; it tells nothing that the ledger does not.
+const LOG_PATIENCE: Duration = Duration::from_secs(10);
+
 /// So many events may wait for a client that does not read; it loses the oldest.
 const EVENTS: usize = 1024;
 
@@ -178,7 +181,9 @@ impl Recorder {
         };
         self.writer.send(Entry::RunStarted(started));
         if refused.is_some() {
-            self.writer.settle().await.ok();
+            if let Err(trouble) = self.settle(END_PATIENCE).await {
+                tracing::error!("that run {} was refused could not be recorded: {trouble}", self.run);
+            }
             return;
         }
         let text = format!(
@@ -343,8 +348,14 @@ impl Recorder {
         self.heart.set(Beat { at: Stamp::now(), times: self.times(), usage: self.usage, phases, progress });
     }
 
-    /// The run ends; returns what could not be written down, if anything.
+    /// The run ends, and with it every phase that is still open; returns what could not be written down, if anything. Whoever is
+    /// attached is told in any case, after a while at the latest.
     pub async fn run_ended(self, conclusion: Conclusion) -> Result<(), String> {
+        self.run_ended_within(conclusion, END_PATIENCE, LOG_PATIENCE).await
+    }
+
+    async fn run_ended_within(mut self, conclusion: Conclusion, books: Duration, log: Duration) -> Result<(), String> {
+        self.end_what_is_open().await;
         let Conclusion { state, failure, code, artifact, by_command } = conclusion;
         let times = self.times();
         let reason = failure.as_ref().map(Failure::one_line);
@@ -357,16 +368,31 @@ impl Recorder {
         let at = Stamp::now();
         let end = End { state, at, times, usage: self.usage, exit_code: Some(i32::from(code)), why: reason };
         self.writer.send(Entry::RunEnded(RunEnded { run: self.run.clone(), end }));
-        let written = tokio::time::timeout(END_PATIENCE, self.writer.settle()).await;
-        let written = written.unwrap_or_else(|_| Err("its disk does not answer".to_owned()));
+        let written = self.settle(books).await;
         self.log.line("", &text).await;
         match state {
             State::Ok => tracing::info!(job = self.job, run = self.run, state = state.word(), code, "{text}"),
             _ => tracing::warn!(job = self.job, run = self.run, state = state.word(), code, "{text}"),
         }
-        self.log.settle().await;
+        if tokio::time::timeout(log, self.log.settle()).await.is_err() {
+            tracing::warn!(job = self.job, run = self.run, "the disk of the log does not answer: its end may be lost");
+        }
         self.tell(&Event::Ended { state, failure, code, times, usage: self.usage, artifact, by_command });
         written
+    }
+
+    /// No phase stays open when its run is over, whatever became of the one who opened it. The parts first.
+    async fn end_what_is_open(&mut self) {
+        while let Some(open) = self.open.last().cloned() {
+            let message = Some("the run ended before it did".to_owned());
+            self.end(&open, Ending { state: State::Failed, message, ..Ending::ok() }).await;
+        }
+    }
+
+    /// Waits until everything is durable, for so long.
+    async fn settle(&self, patience: Duration) -> Result<(), String> {
+        let settled = tokio::time::timeout(patience, self.writer.settle()).await;
+        settled.unwrap_or_else(|_| Err("its disk does not answer".to_owned()))
     }
 
     /// What a phase took in the last time. Read on the way into a phase, when there is nothing to supervise.
@@ -386,4 +412,80 @@ fn spent(times: &Times) -> String {
         .filter(|(_, time)| *time > 0 && *time < times.wall)
         .map(|(what, time)| format!(", {what} {}", duration(time)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::query::RunFilter;
+    use crate::ledger::spool;
+    use crate::run::log::tests::blocked;
+    use crate::run::meter::Mode;
+
+    fn recorder(state: &Path, log: Log) -> Recorder {
+        Recorder {
+            run: "r1".to_owned(),
+            job: "etc".to_owned(),
+            kind: "filesystem",
+            action: "backup",
+            state_dir: state.to_path_buf(),
+            writer: Writer::start(state, state),
+            log,
+            heart: Heart::start(state.join("heartbeat")),
+            events: broadcast::channel(EVENTS).0,
+            meter: Meter::start(Mode::Active, Instant::now()),
+            next_seq: 1,
+            open: vec![],
+            closed: vec![],
+            usage: Usage::default(),
+        }
+    }
+
+    fn failed() -> Conclusion {
+        Conclusion { state: State::Failed, failure: None, code: 1, artifact: None, by_command: false }
+    }
+
+    #[tokio::test]
+    async fn no_phase_outlives_its_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut recorder = recorder(dir.path(), Log::open(&dir.path().join("log")).unwrap());
+        recorder.run_started(Stamp::now(), "none", "", None).await;
+        let phase = recorder.begin("dump", None).await;
+        recorder.begin_part(Some(&phase), "table", Some("a")).await;
+        recorder.run_ended(failed()).await.unwrap();
+        let ledger = Ledger::open(dir.path()).unwrap();
+        let phases = ledger.phases("r1").unwrap();
+        assert_eq!(phases.len(), 2);
+        assert!(phases.iter().all(|phase| phase.state == State::Failed), "{phases:?}");
+        assert_eq!(ledger.runs(&RunFilter::default()).unwrap()[0].state, State::Failed);
+    }
+
+    #[test]
+    fn disks_that_do_not_answer_do_not_hold_up_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        nix::unistd::mkfifo(&dir.path().join(spool::FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let (log, _free) = blocked();
+        let (ended, told) = std::sync::mpsc::channel();
+        let state = dir.path().to_path_buf();
+        let body = async move {
+            let mut recorder = recorder(&state, log);
+            let mut events = recorder.subscribe();
+            recorder.run_started(Stamp::now(), "none", "", None).await;
+            let soon = Duration::from_millis(100);
+            let written = recorder.run_ended_within(failed(), soon, soon).await;
+            let mut last = None;
+            while let Ok(event) = events.try_recv() {
+                last = Some(event);
+            }
+            (written, last)
+        };
+        // On a thread of its own: a wait that blocks the runtime cannot be timed by it.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            ended.send(runtime.block_on(body)).unwrap();
+        });
+        let (written, last) = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(written.unwrap_err(), "its disk does not answer");
+        assert!(last.is_some_and(|event| event.contains("\"ended\"")));
+    }
 }

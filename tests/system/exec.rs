@@ -294,3 +294,16 @@ fn a_timeout_ends_a_command_with_124() {
     assert_eq!((&run["state"], &phase(&run, "command")["state"]), (&"failed".into(), &"failed".into()));
     assert_eq!(processes_of(&world), vec![]);
 }
+
+#[test]
+fn control_characters_reach_neither_the_log_nor_the_terminal() {
+    let world = World::new();
+    exec(&world, "printf 'red\\033[31m\\n'\ntrue # \u{7}").output().unwrap();
+    let log = world.log("sh");
+    assert!(log.contains(r"stdout| red\u{1b}[31m") && log.contains(r"\ntrue # \u{7}'"), "{log}");
+    assert!(log.lines().all(|line| line.starts_with("20")), "a time on every line\n{log}");
+    let ended = world.govern(["exec", "--name", "odd", "--", "no\u{1b}[2J\nsuch"]).expect(127);
+    assert!(ended.stderr.contains(r"`no\u{1b}[2J\nsuch` was not found"), "{}", ended.stderr);
+    let log = world.log("odd");
+    assert!(!(ended.stderr + &log).contains('\u{1b}'), "{log}");
+}

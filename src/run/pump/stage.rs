@@ -3,12 +3,12 @@
 //! Invariants: a stage that fails says so before it lets go of its belts, so the first thing heard is the cause; exactly
 //! one stage, the last, reports success.
 
-use std::io;
 use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::thread;
 
 use super::protocol::Word;
+use crate::human::lower_first;
 use crate::kernel;
 use crate::kernel::writer::Method;
 
@@ -44,15 +44,8 @@ impl Failure {
 impl From<kernel::Error> for Failure {
     fn from(error: kernel::Error) -> Failure {
         let errno = error.errno();
-        Failure { message: format!("{error}: {}", lower_first(&error.source)), errno }
+        Failure { message: format!("{error}: {}", lower_first(&error.source.to_string())), errno }
     }
-}
-
-fn lower_first(source: &io::Error) -> String {
-    let text = source.to_string();
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-    first.into_iter().chain(letters).collect()
 }
 
 /// What the last stage knows when all went through.

@@ -134,7 +134,7 @@ impl Tap {
                 Use::PassThrough if !self.is_stderr && sniffer.is_data(bytes) => {
                     if !said_so {
                         said_so = true;
-                        self.log.line(&self.context, "(what follows is data, and not logged)").await;
+                        self.log.payload_line(&self.context, "(what follows is data, and not logged)").await;
                     }
                 }
                 Use::Log | Use::PassThrough => {
@@ -152,7 +152,7 @@ impl Tap {
     }
 
     async fn pass(&self, line: String) {
-        self.log.line(&self.context, &line).await;
+        self.log.payload_line(&self.context, &line).await;
         if self.is_stderr {
             self.drops.send(Drop::Said(line)).await.ok();
         }
