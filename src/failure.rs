@@ -81,6 +81,7 @@ impl From<kernel::Error> for Failure {
         };
         let failure = Failure::new(exit, error.to_string()).because(&error.source);
         match error.source.raw_os_error() {
+            _ if exit == Exit::NoPermission => failure.hint("run as root, or as the account that owns it"),
             Some(kernel::error::ENOSPC) => {
                 failure.hint("make room on that file system, or let `[retention]` keep fewer artifacts")
             }
@@ -91,6 +92,9 @@ impl From<kernel::Error> for Failure {
 
 impl From<ledger::Error> for Failure {
     fn from(error: ledger::Error) -> Failure {
+        if let ledger::Error::Kernel(error) = error {
+            return error.into();
+        }
         let full = error.disk_full();
         let failure = Failure::new(if full { Exit::Failed } else { Exit::Internal }, error.to_string());
         let failure = match error.source() {
@@ -100,6 +104,10 @@ impl From<ledger::Error> for Failure {
         match error {
             ledger::Error::Newer { .. } => failure.hint("use the program that wrote it, or a newer one"),
             _ if full => failure.hint("make room on the file system of the state directory"),
+            _ if error.corrupt() => {
+                failure.hint("move it away and a new one is begun; backups and the logs of runs are not touched")
+            }
+            _ if error.read_only() => failure.hint("the state directory cannot be written to; is its disk read-only?"),
             _ => failure,
         }
     }
