@@ -321,8 +321,7 @@ mod tests {
     use super::*;
 
     fn database(name: &str) -> Database {
-        let text = format!("{name}{SEPARATOR}UTF8{SEPARATOR}C{SEPARATOR}C{SEPARATOR}{SEPARATOR}");
-        parse_database(&text).unwrap()
+        parse_database(&["15.1", "t", name, "UTF8", "C", "C", "", ""]).unwrap()
     }
 
     #[test]
