@@ -13,12 +13,10 @@ use super::{Error, Result};
 
 /// The whole of a text file. What is no file, such as a FIFO, is refused: it could be waited for for ever.
 pub fn read_text(path: &Path) -> Result<String> {
-    let read = || {
-        if fs::metadata(path)?.is_file() {
-            fs::read_to_string(path)
-        } else {
-            Err(io::Error::other("it is not a regular file"))
-        }
+    let read = || match fs::metadata(path)? {
+        // A directory has an error of its own.
+        meta if meta.is_file() || meta.is_dir() => fs::read_to_string(path),
+        _ => Err(io::Error::other("it is not a regular file")),
     };
     read().map_err(|e| Error::path("read", path, e))
 }
