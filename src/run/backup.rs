@@ -62,7 +62,7 @@ pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Resu
     };
     done.artifact = Some(site.store.published(&request.run));
     if site.policy.retention.is_some() {
-        stage.phase("retain", None, async |stage, open| retain(stage, open, request, &site, state_dir).await).await?;
+        stage.phase("retain", None, async |stage, open| retain(stage, open, &site, state_dir).await).await?;
     }
     Ok(done)
 }
@@ -229,6 +229,8 @@ async fn publish(
         .recorder
         .closed()
         .iter()
+        // A dump closes a part for each of its tables: the ledger has those, the manifest has phases.
+        .filter(|closed| closed.top)
         .map(|phase| Phase {
             name: phase.name.clone(),
             detail: phase.detail.clone(),
@@ -318,13 +320,7 @@ pub fn fates(
     Ok(retention::decide(&candidates, rules))
 }
 
-async fn retain(
-    stage: &mut Stage,
-    open: &Open,
-    _: &Request,
-    site: &Site<'_>,
-    state_dir: &Path,
-) -> Result<(Ending, ()), Fallen> {
+async fn retain(stage: &mut Stage, open: &Open, site: &Site<'_>, state_dir: &Path) -> Result<(Ending, ()), Fallen> {
     let fates = fates(&site.store, site.policy, state_dir, None)?;
     let mut doomed = Vec::new();
     for artifact in site.store.artifacts()? {
