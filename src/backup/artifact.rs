@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::manifest::{self, Manifest};
+use super::manifest::{self, Manifest, Unreadable};
 use crate::config::name::JobName;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -117,7 +117,9 @@ impl Store {
             match Manifest::read(&path) {
                 Ok(manifest) if manifest.job.as_str() == job => found.push(Artifact { path, manifest }),
                 Ok(_) => {}
-                Err(error) => tracing::warn!("artifact `{}` is left alone: {}", path.display(), error.one_line()),
+                Err(error) => {
+                    tracing::warn!("artifact `{}` is left alone: {}", path.display(), error.failure.one_line())
+                }
             }
         }
         found.sort_by_key(|a| std::cmp::Reverse((a.manifest.started_at.us, a.manifest.run.clone())));
@@ -126,8 +128,8 @@ impl Store {
 
     /// One artifact: of a run, or the newest. One whose manifest is damaged is not passed over for an older one.
     pub fn find(&self, run: Option<&str>) -> Result<Artifact, Failure> {
-        if let Some((_, failure)) = self.damaged(run)? {
-            return Err(failure);
+        if let Some((_, unreadable)) = self.damaged(run)? {
+            return Err(unreadable.failure);
         }
         let artifacts = self.artifacts()?;
         let wanted = |a: &Artifact| run.is_none_or(|run| a.manifest.run.starts_with(run));
@@ -143,7 +145,7 @@ impl Store {
     }
 
     /// The artifact that [`Store::find`] would be asked for, if its manifest cannot be read: its directory, and why.
-    pub fn damaged(&self, run: Option<&str>) -> Result<Option<(PathBuf, Failure)>, Failure> {
+    pub fn damaged(&self, run: Option<&str>) -> Result<Option<(PathBuf, Unreadable)>, Failure> {
         let artifacts = self.artifacts()?;
         let good = |name: &str| artifacts.iter().any(|a| a.manifest.run == name);
         // Runs are named by the time of their start, so the names tell which is newer.
@@ -154,12 +156,12 @@ impl Store {
             if !is_of_a_run(&name) || good(&name) || !asked_for || !fs::exists(&path.join(manifest::FILE)) {
                 continue;
             }
-            if let Err(failure) = Manifest::read(&path) {
-                let failure = match artifacts.first() {
+            if let Err(Unreadable { failure, damaged }) = Manifest::read(&path) {
+                let failure = match artifacts.first().filter(|_| failure.hint.is_none()) {
                     Some(older) => failure.hint(format!("`--run {}` takes the one before", older.manifest.run)),
                     None => failure,
                 };
-                return Ok(Some((path, failure)));
+                return Ok(Some((path, Unreadable { failure, damaged })));
             }
         }
         Ok(None)

@@ -1,9 +1,11 @@
 //! `govern verify`: an artifact that lies there already is read back.
 
+use std::path::Path;
+
 use super::backup::{Done, payload_account, verify_file};
 use super::recorder::{Ending, Open};
 use super::request::Request;
-use super::stage::Stage;
+use super::stage::{Fallen, Stage};
 use crate::backup::artifact::{Artifact, Store};
 use crate::config::policy::Verify;
 use crate::exit::Exit;
@@ -21,20 +23,34 @@ pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> 
     };
     let Artifact { path, manifest } = &artifact;
     for file in &manifest.files {
+        let mut condemned = false;
         let work = async |stage: &mut Stage, open: &Open| {
-            verify_file(stage, open, manifest, file, path, verify, &request.run).await
+            let checked = verify_file(stage, open, manifest, file, path, verify, &request.run).await;
+            condemned = checked.as_ref().is_err_and(Fallen::content_wrong);
+            checked
         };
         if let Err(failure) = stage.phase("verify", Some(&file.name), work).await {
-            if stage.stopped().is_none() {
-                stage.recorder.artifact(Entry::Verified { path: path.clone(), at: Stamp::now(), good: false });
-            }
-            return Err(
-                failure.hint(format!("`{}` does not count as a good backup any more: make a new one", path.display()))
-            );
+            return Err(unverified(stage, path, failure, condemned));
         }
     }
     stage.recorder.artifact(Entry::Verified { path: path.clone(), at: Stamp::now(), good: true });
     Ok(Done { artifact: Some(path.clone()), ..Done::default() })
+}
+
+/// The artifact counts no more if it was condemned. That it could not be looked at (a tool that is missing, a disk that fails, a
+/// program that was killed) says nothing about it: then what is known of it stays.
+fn unverified(stage: &mut Stage, path: &Path, failure: Failure, condemned: bool) -> Failure {
+    if condemned {
+        stage.recorder.artifact(Entry::Verified { path: path.to_owned(), at: Stamp::now(), good: false });
+        return failure.hint(format!("`{}` does not count as a good backup any more: make a new one", path.display()));
+    }
+    if stage.stopped().is_some() || failure.hint.is_some() {
+        return failure;
+    }
+    failure.hint(format!(
+        "`{}` could not be checked, and counts as before: see to the cause, and verify again",
+        path.display()
+    ))
 }
 
 /// The artifact that is asked for, and the account its tools run as.
@@ -45,7 +61,7 @@ pub fn find(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Resul
     })?;
     stage.set_account(payload_account(request.policy.supervision.user.as_deref())?);
     let store = Store::new(&policy.target, &request.policy.job);
-    if let Some((path, _)) = store.damaged(wanted)? {
+    if let Some((path, _)) = store.damaged(wanted)?.filter(|(_, unreadable)| unreadable.damaged) {
         stage.recorder.artifact(Entry::Verified { path, at: Stamp::now(), good: false });
     }
     store.find(wanted)

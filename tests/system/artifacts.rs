@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{World, can, has_program, list, noise, phase};
+use crate::harness::{Ended, World, can, has_program, list, noise, phase};
 
 const KEEP: &str = "kind = \"filesystem\"\n[filesystem]\nsources = [\"{source}\"]\n[artifact]\ntarget = \"{target}\"\n";
 
@@ -203,6 +203,39 @@ fn a_broken_artifact_that_is_found_whole_again_counts_again() {
     flip_a_bit(&content(&artifact));
     world.govern(["verify", "files"]).expect(0);
     assert_eq!(last_good(&world, "files"), run_of(&artifact));
+}
+
+#[test]
+fn an_artifact_that_could_not_be_looked_at_counts_as_before() {
+    let world = World::new();
+    fs::write(world.path("source/file"), noise(1, 100_000)).unwrap();
+    world.files_job().govern(["run", "files"]).expect(0);
+    let artifact = world.artifacts("files").pop().unwrap();
+    // No tar, one that does not start, one that is killed.
+    let bin = world.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let verify = || world.command(["verify", "files"]).env("PATH", &bin).output().unwrap().into();
+    let told = |ended: Ended| ended.one_error(1);
+    told(verify());
+    for script in ["#!/bin/sh\nexit 127\n", "#!/bin/sh\nkill -9 $$\n"] {
+        fs::write(bin.join("tar"), script).unwrap();
+        fs::set_permissions(bin.join("tar"), fs::Permissions::from_mode(0o755)).unwrap();
+        told(verify()).says(&["verifying"], "counts as before");
+        assert_eq!(last_good(&world, "files"), run_of(&artifact), "{script}");
+    }
+    let manifest = fs::read_to_string(artifact.join("manifest.json")).unwrap();
+    fs::write(artifact.join("manifest.json"), manifest.replace("\"format\": 1,", "\"format\": 99,")).unwrap();
+    world.govern(["verify", "files"]).one_error(1).says(&["format 99"], "newer");
+    fs::write(artifact.join("manifest.json"), manifest).unwrap();
+    assert_eq!(last_good(&world, "files"), run_of(&artifact));
+    world.job("files", &format!("{KEEP}[retention]\nkeep_last = 2\n"));
+    world.govern(["run", "files"]).expect(0);
+    world.govern(["run", "files"]).expect(0);
+    assert!(!artifact.exists(), "it takes a place like any other");
+    // One that has read it and does not like it condemns it.
+    fs::write(bin.join("tar"), "#!/bin/sh\n/bin/cat >/dev/null\necho 'tar: no archive' >&2\nexit 2\n").unwrap();
+    told(verify()).says(&["no archive"], "make a new one");
+    assert_eq!(last_good(&world, "files"), run_of(&world.artifacts("files")[0]));
 }
 
 #[test]

@@ -91,6 +91,8 @@ pub(super) struct Cast {
     pub counters: Counters,
     pub report: Option<Report>,
     pub pump_failure: Option<String>,
+    /// The pump looked at the file, and it is not what it has to be.
+    pub content_wrong: bool,
     /// The pump met the end of a disk.
     pub disk_full: bool,
 }
@@ -118,6 +120,7 @@ impl Cast {
             counters: Counters::default(),
             report: None,
             pump_failure: None,
+            content_wrong: false,
             disk_full: false,
         };
         if let Err(failure) = cast.start_programs(dressing, work, &taps).await {
