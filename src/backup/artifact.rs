@@ -3,6 +3,7 @@
 //! A run writes into `TARGET/JOB/.RUN.partial/` and renames it once everything in it is durable and verified. What is to go is
 //! renamed to `.RUN.removing` first: a directory that has a run's plain name is whole, at any moment.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Manifest, Unreadable};
@@ -28,6 +29,37 @@ pub struct Artifact {
     pub path: PathBuf,
     /// What it holds.
     pub manifest: Manifest,
+    /// Why it is not whole, as far as names and sizes tell: a file is missing, or cut.
+    pub broken: Option<String>,
+}
+
+/// Whether what the ledger knows as a good artifact is one still, as far as names and sizes tell. Where its job's directory is not
+/// there the disk is not mounted, and where nobody may look the ledger's word stands, too.
+pub fn still_good(path: &Path) -> bool {
+    let absent = |path: &Path| matches!(fs::entry(path), Ok(None));
+    if path.parent().is_none_or(absent) {
+        return true;
+    }
+    match Manifest::read(path) {
+        Ok(manifest) => broken(path, &manifest).is_none(),
+        Err(unreadable) => !unreadable.damaged && !absent(path) && !absent(&path.join(manifest::FILE)),
+    }
+}
+
+/// The first file that is not there as the manifest says.
+fn broken(path: &Path, manifest: &Manifest) -> Option<String> {
+    manifest.files.iter().find_map(|file| {
+        let (path, said) = (path.join(&file.name), file.stored.stored);
+        match fs::entry(&path) {
+            Ok(None) => Some(format!("`{}`: no such file", path.display())),
+            Ok(Some(found)) if !found.is_file => Some(format!("`{}` is not a regular file", path.display())),
+            Ok(Some(found)) if found.size != said => {
+                Some(format!("`{}` has {} bytes, its manifest says {said}", path.display(), found.size))
+            }
+            // That it cannot be looked at says nothing about it.
+            Ok(Some(_)) | Err(_) => None,
+        }
+    })
 }
 
 impl Store {
@@ -104,8 +136,8 @@ impl Store {
         Ok(self.entries()?.into_iter().filter(unfinished).collect())
     }
 
-    /// The published artifacts, the newest first. A directory without a readable manifest of this job is not ours: it is left
-    /// out, and never removed.
+    /// The published artifacts, the newest first, broken ones among them. A directory without a readable manifest of this job and
+    /// of the run it is named after is not ours: it is left out, and never removed.
     pub fn artifacts(&self) -> Result<Vec<Artifact>, Failure> {
         let job = self.root.file_name().unwrap_or_default();
         let mut found = Vec::new();
@@ -115,7 +147,9 @@ impl Store {
                 continue;
             }
             match Manifest::read(&path) {
-                Ok(manifest) if manifest.job.as_str() == job => found.push(Artifact { path, manifest }),
+                Ok(manifest) if is_of(&path, job, &manifest) => {
+                    found.push(Artifact { broken: broken(&path, &manifest), path, manifest });
+                }
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!("artifact `{}` is left alone: {}", path.display(), error.failure.one_line())
@@ -142,6 +176,18 @@ impl Store {
             _ => Failure::new(Exit::Usage, format!("no artifact lies in `{}`", self.root.display()))
                 .hint("`govern run` makes one, `govern history` shows why there is none"),
         })
+    }
+
+    /// The artifact to bring back. The newest must be whole; what is left of a broken one is to be had by its run's name.
+    pub fn find_whole(&self, run: Option<&str>) -> Result<Artifact, Failure> {
+        let found = self.find(run)?;
+        let (None, Some(why)) = (run, &found.broken) else { return Ok(found) };
+        let hint = match self.artifacts()?.into_iter().find(|a| a.broken.is_none()) {
+            Some(whole) => format!("`--run {}` takes the newest whole one", whole.manifest.run),
+            None => format!("`--run {}` takes what is left of it", found.manifest.run),
+        };
+        let what = format!("artifact `{}` is broken", found.path.display());
+        Err(Failure::new(Exit::Failed, what).caused_by(why).hint(hint))
     }
 
     /// The artifact that [`Store::find`] would be asked for, if its manifest cannot be read: its directory, and why.
@@ -172,10 +218,16 @@ impl Store {
     }
 }
 
+/// Whether a manifest is of this job, and of the run its directory is named after: not of a copy.
+fn is_of(path: &Path, job: &OsStr, manifest: &Manifest) -> bool {
+    manifest.job.as_str() == job && path.file_name() == Some(OsStr::new(&manifest.run))
+}
+
 /// Whether a name has the shape of a run's id, `20261123T042000Z-4f7a9c`: what others put beside artifacts is none of our business.
 fn is_of_a_run(name: &str) -> bool {
-    let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).take(17).collect();
-    shape == "00000000T000000Z-"
+    let Some((time, noise)) = name.split_once('-') else { return false };
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    shape == "00000000T000000Z" && !noise.is_empty() && noise.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 fn unwritable(directory: &Path, error: &crate::kernel::Error) -> Failure {

@@ -314,7 +314,7 @@ pub fn fates(
     let present = store.artifacts()?.into_iter().map(|a| Candidate {
         run: a.manifest.run.clone(),
         at: a.manifest.started_at,
-        good: !broken.contains(&a.path),
+        good: a.broken.is_none() && !broken.contains(&a.path),
     });
     let candidates: Vec<Candidate> = next.into_iter().chain(present).collect();
     Ok(retention::decide(&candidates, rules))

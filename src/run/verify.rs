@@ -15,13 +15,14 @@ use crate::ledger::Entry;
 
 /// Checks every file of an artifact as the policy says, at least by its hash.
 pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Done, Failure> {
-    let artifact =
-        stage.phase("prepare", None, async |stage, _| Ok((Ending::ok(), find(stage, request, wanted)?))).await?;
+    let artifact = stage
+        .phase("prepare", None, async |stage, _| Ok((Ending::ok(), find_to_check(stage, request, wanted)?)))
+        .await?;
     let verify = match request.policy.artifact.as_ref().map(|a| a.verify) {
         Some(Verify::List) => Verify::List,
         _ => Verify::Hash,
     };
-    let Artifact { path, manifest } = &artifact;
+    let Artifact { path, manifest, .. } = &artifact;
     for file in &manifest.files {
         let mut condemned = false;
         let work = async |stage: &mut Stage, open: &Open| {
@@ -53,8 +54,26 @@ fn unverified(stage: &mut Stage, path: &Path, failure: Failure, condemned: bool)
     ))
 }
 
-/// The artifact that is asked for, and the account its tools run as.
+/// The artifact that is asked for. One that is broken already by names and sizes need not be read to be condemned.
+fn find_to_check(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Artifact, Failure> {
+    let artifact = store(stage, request, wanted)?.find(wanted)?;
+    match &artifact.broken {
+        None => Ok(artifact),
+        Some(why) => {
+            let what = format!("artifact `{}` is broken", artifact.path.display());
+            let failure = Failure::new(Exit::Failed, what).caused_by(why);
+            Err(unverified(stage, &artifact.path, failure, true))
+        }
+    }
+}
+
+/// The artifact to bring back.
 pub fn find(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Artifact, Failure> {
+    store(stage, request, wanted)?.find_whole(wanted)
+}
+
+/// Where the artifact lies, and the account its tools run as.
+fn store(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Store, Failure> {
     let policy = request.policy.artifact.as_ref().ok_or_else(|| {
         Failure::new(Exit::Usage, format!("job `{}` keeps no artifact", request.policy.job))
             .hint("`capture` in `[command]` makes it keep one")
@@ -64,5 +83,5 @@ pub fn find(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Resul
     if let Some((path, _)) = store.damaged(wanted)?.filter(|(_, unreadable)| unreadable.damaged) {
         stage.recorder.artifact(Entry::Verified { path, at: Stamp::now(), good: false });
     }
-    store.find(wanted)
+    Ok(store)
 }

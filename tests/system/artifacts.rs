@@ -334,6 +334,50 @@ fn an_older_artifact_can_be_chosen() {
 }
 
 #[test]
+fn a_copy_beside_the_artifacts_takes_no_place_and_is_not_removed() {
+    let world = World::new();
+    fs::write(world.path("source/file"), "x").unwrap();
+    world.job("files", &format!("{KEEP}[retention]\nkeep_last = 2\n"));
+    world.govern(["run", "files"]).expect(0);
+    let first = world.artifacts("files").pop().unwrap();
+    let copy = first.with_file_name(format!("{}-keep", run_of(&first)));
+    let line = format!("cp -a '{}' '{}'", first.display(), copy.display());
+    world.shell(&line).expect(0);
+    world.govern(["run", "files"]).expect(0);
+    assert!(first.exists() && copy.exists(), "the copy takes no place");
+    world.govern(["run", "files"]).expect(0);
+    assert!(!first.exists() && copy.exists(), "the copy is nobody's but its maker's");
+    fs::write(copy.join("manifest.json"), "{").unwrap();
+    world.govern(["verify", "files"]).expect(0);
+}
+
+#[test]
+fn an_artifact_that_lost_a_file_takes_no_place() {
+    let world = World::new();
+    fs::write(world.path("source/file"), noise(1, 100_000)).unwrap();
+    world.job("files", &format!("{KEEP}[retention]\nkeep_last = 2\n"));
+    world.govern(["run", "files"]).expect(0);
+    world.govern(["run", "files"]).expect(0);
+    let [whole, broken] = world.artifacts("files").try_into().unwrap();
+    fs::remove_file(content(&broken)).unwrap();
+    let to = world.path("restored");
+    let told = world.govern(["restore", "files", "--to", to.to_str().unwrap()]).one_error(1);
+    told.says(&[&format!("artifact `{}` is broken", broken.display()), "no such file"], &run_of(&whole));
+    assert!(!to.exists(), "nothing was begun");
+    world.govern(["run", "files"]).expect(0);
+    assert!(whole.exists() && !broken.exists());
+    assert_eq!(world.artifacts("files").len(), 2);
+    // The last of all is broken: it stays, for what it is worth.
+    for artifact in world.artifacts("files") {
+        File::options().write(true).open(content(&artifact)).unwrap().set_len(10).unwrap();
+    }
+    let told = world.govern(["verify", "files"]).one_error(1);
+    told.says(&["is broken", "has 10 bytes"], "make a new one");
+    let plan = world.govern(["run", "files", "--dry-run", "--json"]).expect(0).json();
+    assert_eq!(plan["retention"][0]["kept_by"][0], "last 1");
+}
+
+#[test]
 fn a_restore_overwrites_nothing() {
     let world = World::new();
     fs::write(world.path("source/file"), "x").unwrap();
