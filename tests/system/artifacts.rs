@@ -239,6 +239,25 @@ fn an_artifact_that_could_not_be_looked_at_counts_as_before() {
 }
 
 #[test]
+fn an_artifact_removed_by_hand_is_not_the_last_good_one() {
+    let world = World::new();
+    fs::write(world.path("source/file"), noise(1, 100_000)).unwrap();
+    world.files_job();
+    for _ in 0..3 {
+        world.govern(["run", "files"]).expect(0);
+    }
+    let [first, second, third] = world.artifacts("files").try_into().unwrap();
+    assert_eq!(last_good(&world, "files"), run_of(&third));
+    fs::remove_dir_all(&third).unwrap();
+    assert_eq!(last_good(&world, "files"), run_of(&second));
+    fs::remove_file(content(&second)).unwrap();
+    assert_eq!(last_good(&world, "files"), run_of(&first));
+    // A disk that is not mounted takes nothing away.
+    fs::rename(world.target().join("files"), world.path("away")).unwrap();
+    assert_eq!(last_good(&world, "files"), run_of(&third));
+}
+
+#[test]
 fn a_cut_or_missing_file_is_named() {
     let world = World::new();
     fs::write(world.path("source/file"), noise(1, 1_000_000)).unwrap();
