@@ -11,7 +11,7 @@ use crate::config::name::JobName;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::durable::sync_dir;
-use crate::kernel::fs;
+use crate::kernel::{account, fs};
 
 const PARTIAL: &str = ".partial";
 const REMOVING: &str = ".removing";
@@ -73,12 +73,12 @@ impl Store {
         &self.root
     }
 
-    /// Whether the target is there. It must exist: a backup disk that is not mounted must not be replaced by a directory on the
-    /// disk that is to be backed up.
+    /// Whether the target is there, and the job's directory in it, if there is one, can be trusted. The target must exist: a
+    /// backup disk that is not mounted must not be replaced by a directory on the disk that is to be backed up.
     pub fn check_target(&self) -> Result<(), Failure> {
         let target = self.root.parent().unwrap_or(Path::new("/"));
         if fs::is_dir(target) {
-            return Ok(());
+            return self.is_there().map(|_| ());
         }
         Err(Failure::new(Exit::Unavailable, format!("target `{}` is not a directory", target.display()))
             .hint("mount the backup disk, or create the directory"))
@@ -87,7 +87,7 @@ impl Store {
     /// Creates the job's directory in the target, where it is missing.
     pub fn create(&self) -> Result<(), Failure> {
         let target = self.root.parent().unwrap_or(Path::new("/"));
-        if !fs::is_dir(&self.root) {
+        if !self.is_there()? {
             fs::create_dir(&self.root, 0o700).map_err(|e| unwritable(target, &e))?;
             sync_dir(target)?;
         }
@@ -214,7 +214,30 @@ impl Store {
     }
 
     fn entries(&self) -> Result<Vec<PathBuf>, Failure> {
-        if fs::exists(&self.root) { Ok(fs::list(&self.root)?) } else { Ok(vec![]) }
+        if self.is_there()? { Ok(fs::list(&self.root)?) } else { Ok(vec![]) }
+    }
+
+    /// Whether the job's directory is there, and nobody else can put anything into it: what is restored from it, perhaps with the
+    /// rights of root, must be what was saved.
+    fn is_there(&self) -> Result<bool, Failure> {
+        let Some(found) = fs::entry(&self.root)? else { return Ok(false) };
+        let own = account::own_uid();
+        let (why, hint) = if !found.is_dir {
+            ("is not a directory".to_owned(), "a link is not followed: let `target` be the place itself".to_owned())
+        } else if found.uid != own && found.uid != 0 {
+            (
+                format!("belongs to `{}`", account::name_of(found.uid)),
+                format!("see who put it there; if all in it is yours: `chown {}`", account::name_of(own)),
+            )
+        } else if found.mode & 0o022 != 0 {
+            let hint = "see what others put there, then: `chmod go-w`; where a file system knows no modes, mount it with a `umask`";
+            (format!("can be written by others (mode {:04o})", found.mode), hint.to_owned())
+        } else {
+            return Ok(true);
+        };
+        Err(Failure::new(Exit::NoPermission, format!("`{}` cannot be trusted", self.root.display()))
+            .caused_by(format!("it {why}"))
+            .hint(hint))
     }
 }
 
@@ -233,8 +256,7 @@ fn is_of_a_run(name: &str) -> bool {
 fn unwritable(directory: &Path, error: &crate::kernel::Error) -> Failure {
     let failure =
         Failure::from(crate::kernel::Error::path("write into", directory, std::io::Error::from(error.source.kind())));
-    Failure { causes: vec![], ..failure }.because(&error.source).hint(format!(
-        "the target must be writable for `{}`",
-        crate::kernel::account::name_of(crate::kernel::account::own_uid())
-    ))
+    Failure { causes: vec![], ..failure }
+        .because(&error.source)
+        .hint(format!("the target must be writable for `{}`", account::name_of(account::own_uid())))
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Ended, World, can, has_program, list, noise, phase};
+use crate::harness::{Ended, NOBODY, World, can, has_program, is_root, list, noise, phase};
 
 const KEEP: &str = "kind = \"filesystem\"\n[filesystem]\nsources = [\"{source}\"]\n[artifact]\ntarget = \"{target}\"\n";
 
@@ -105,6 +105,39 @@ fn everything_is_private_and_no_temporary_name_stays() {
         }
         assert_eq!(mode(&path) & 0o077, 0, "{} is open to others", path.display());
     }
+}
+
+#[test]
+fn a_directory_that_others_can_write_is_not_trusted() {
+    let world = World::new();
+    fs::write(world.path("source/file"), "x").unwrap();
+    world.files_job().govern(["run", "files"]).expect(0);
+    let below = world.target().join("files");
+    let to = world.path("restored");
+    let refused = |why: &str, hint: &str| {
+        let restore = ["restore", "files", "--to", to.to_str().unwrap()];
+        for arguments in [&["run", "files"][..], &["verify", "files"], &restore, &["run", "files", "--dry-run"]] {
+            let told = world.govern(arguments).one_error(77);
+            told.says(&[&format!("`{}` cannot be trusted", below.display()), why], hint);
+        }
+        assert!(!to.exists());
+    };
+    for mode in [0o770, 0o702] {
+        fs::set_permissions(&below, fs::Permissions::from_mode(mode)).unwrap();
+        refused(&format!("can be written by others (mode {mode:04o})"), "chmod");
+    }
+    fs::set_permissions(&below, fs::Permissions::from_mode(0o755)).unwrap();
+    if can("another account: root", is_root()) {
+        std::os::unix::fs::chown(&below, Some(NOBODY), None).unwrap();
+        refused("belongs to `nobody`", "chown root");
+        std::os::unix::fs::chown(&below, Some(0), None).unwrap();
+    }
+    fs::rename(&below, world.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(world.path("elsewhere"), &below).unwrap();
+    refused("is not a directory", "link");
+    fs::remove_file(&below).unwrap();
+    fs::rename(world.path("elsewhere"), &below).unwrap();
+    world.govern(["verify", "files"]).expect(0);
 }
 
 #[test]
