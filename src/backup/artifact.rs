@@ -4,6 +4,7 @@
 //! renamed to `.RUN.removing` first: a directory that has a run's plain name is whole, at any moment.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Manifest, Unreadable};
@@ -11,10 +12,13 @@ use crate::config::name::JobName;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::durable::sync_dir;
-use crate::kernel::{account, fs};
+use crate::kernel::lock::{Attempt, Lock};
+use crate::kernel::{account, fs, process};
 
 const PARTIAL: &str = ".partial";
 const REMOVING: &str = ".removing";
+/// Held by whoever works in the directory: the lock of the state directory keeps out only those that share it.
+const LOCK: &str = ".lock";
 
 /// The artifacts of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +98,51 @@ impl Store {
         Ok(())
     }
 
+    /// Takes the job's directory for a run, against runs of other state directories and, where the file system carries locks over
+    /// the network, of other hosts.
+    pub fn lock(&self, run: &str) -> Result<Lock, Failure> {
+        let path = self.root.join(LOCK);
+        let attempt = Lock::attempt(&path).map_err(|e| match e.source.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => unwritable(&self.root, &e),
+            _ => e.into(),
+        })?;
+        match attempt {
+            Attempt::Held(mut lock) => {
+                lock.note(&holder(run))?;
+                Ok(lock)
+            }
+            Attempt::Busy(holder) => Err(self.busy(&holder)),
+        }
+    }
+
+    /// The same for those that only read. They must do without where nothing can be written: an artifact is to come back from a
+    /// disk that is full, or mounted read-only.
+    pub fn lock_to_read(&self, run: &str) -> Result<Option<Lock>, Failure> {
+        if !self.is_there()? {
+            return Ok(None);
+        }
+        match Lock::attempt(&self.root.join(LOCK)) {
+            Ok(Attempt::Held(mut lock)) => {
+                if let Err(error) = lock.note(&holder(run)) {
+                    tracing::debug!("nobody can see who holds `{}`: {error}", self.root.display());
+                }
+                Ok(Some(lock))
+            }
+            Ok(Attempt::Busy(holder)) => Err(self.busy(&holder)),
+            Err(error) => {
+                tracing::debug!("`{}` is read without a lock: {error}", self.root.display());
+                Ok(None)
+            }
+        }
+    }
+
+    fn busy(&self, holder: &str) -> Failure {
+        // It may have the lock and not have written so yet.
+        let holder = if holder.is_empty() { "another run" } else { holder };
+        Failure::new(Exit::NotNow, format!("`{}` is busy: {holder} is under way", self.root.display()))
+            .hint("wait for it; two machines, or two state directories, need a `target` each")
+    }
+
     /// Makes the directory a run writes into.
     pub fn begin(&self, run: &str) -> Result<PathBuf, Failure> {
         let path = self.partial(run);
@@ -127,7 +176,7 @@ impl Store {
         Ok(doomed)
     }
 
-    /// What runs left behind that did not come to their end. To be called by the one run of the job, before it begins.
+    /// What runs left behind that did not come to their end. To be called by the one that holds the lock, before it begins.
     pub fn leftovers(&self) -> Result<Vec<PathBuf>, Failure> {
         let unfinished = |path: &PathBuf| {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
@@ -239,6 +288,10 @@ impl Store {
             .caused_by(format!("it {why}"))
             .hint(hint))
     }
+}
+
+fn holder(run: &str) -> String {
+    format!("run {run} on host {}, pid {}", process::host_name(), process::own_pid())
 }
 
 /// Whether a manifest is of this job, and of the run its directory is named after: not of a copy.

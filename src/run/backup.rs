@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::human;
 use crate::kernel::account::Account;
 use crate::kernel::clock::Stamp;
+use crate::kernel::lock::Lock;
 use crate::kernel::{account, fs, process};
 use crate::ledger::Ledger;
 use crate::ledger::entry::{Entry, Published, State};
@@ -45,7 +46,8 @@ struct Site<'a> {
 pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Result<Done, Failure> {
     let policy = &request.policy;
     let store = policy.artifact.as_ref().map(|a| Store::new(&a.target, &policy.job));
-    let prepared =
+    // The lock goes with the end of this function: nobody else works in the job's directory until then.
+    let (prepared, _lock) =
         stage.phase("prepare", None, async |stage, open| ready(stage, open, request, store.as_ref()).await).await?;
     let site = match (&policy.artifact, store) {
         (Some(policy), Some(store)) => Some(Site { policy, partial: store.partial(&request.run), store }),
@@ -110,7 +112,7 @@ async fn ready(
     open: &Open,
     request: &Request,
     store: Option<&Store>,
-) -> Result<(Ending, Prepared), Fallen> {
+) -> Result<(Ending, (Prepared, Option<Lock>)), Fallen> {
     let policy = &request.policy;
     let account = payload_account(policy.supervision.user.as_deref())?;
     stage.set_account(account);
@@ -123,8 +125,10 @@ async fn ready(
     let search = process::search_path();
     let prepared =
         prepare(policy, &request.run, search.as_deref(), &mut async |tool| stage.ask(open, tool).await).await?;
+    let mut lock = None;
     if let Some(store) = store {
         store.create()?;
+        lock = Some(store.lock(&request.run)?);
         let leftovers = store.leftovers()?;
         if !leftovers.is_empty() {
             stage
@@ -138,7 +142,7 @@ async fn ready(
         }
         store.begin(&request.run)?;
     }
-    Ok((Ending::ok(), prepared))
+    Ok((Ending::ok(), (prepared, lock)))
 }
 
 /// The account of a policy's `user`, if it is another than this process's.

@@ -11,11 +11,16 @@ use crate::config::policy::Verify;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
+use crate::kernel::lock::Lock;
 use crate::ledger::Entry;
+
+/// An artifact, and what keeps others from taking it away as long as it is read.
+pub type Found = (Artifact, Option<Lock>);
 
 /// Checks every file of an artifact as the policy says, at least by its hash.
 pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Done, Failure> {
-    let artifact = stage
+    // Held to the end: retention of another state directory must not take the artifact away meanwhile.
+    let (artifact, _lock) = stage
         .phase("prepare", None, async |stage, _| Ok((Ending::ok(), find_to_check(stage, request, wanted)?)))
         .await?;
     let verify = match request.policy.artifact.as_ref().map(|a| a.verify) {
@@ -55,10 +60,11 @@ fn unverified(stage: &mut Stage, path: &Path, failure: Failure, condemned: bool)
 }
 
 /// The artifact that is asked for. One that is broken already by names and sizes need not be read to be condemned.
-fn find_to_check(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Artifact, Failure> {
-    let artifact = store(stage, request, wanted)?.find(wanted)?;
+fn find_to_check(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Found, Failure> {
+    let (store, lock) = store(stage, request, wanted)?;
+    let artifact = store.find(wanted)?;
     match &artifact.broken {
-        None => Ok(artifact),
+        None => Ok((artifact, lock)),
         Some(why) => {
             let what = format!("artifact `{}` is broken", artifact.path.display());
             let failure = Failure::new(Exit::Failed, what).caused_by(why);
@@ -68,20 +74,22 @@ fn find_to_check(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> 
 }
 
 /// The artifact to bring back.
-pub fn find(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Artifact, Failure> {
-    store(stage, request, wanted)?.find_whole(wanted)
+pub fn find(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Found, Failure> {
+    let (store, lock) = store(stage, request, wanted)?;
+    Ok((store.find_whole(wanted)?, lock))
 }
 
-/// Where the artifact lies, and the account its tools run as.
-fn store(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Store, Failure> {
+/// Where the artifact lies, locked, and the account its tools run as.
+fn store(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<(Store, Option<Lock>), Failure> {
     let policy = request.policy.artifact.as_ref().ok_or_else(|| {
         Failure::new(Exit::Usage, format!("job `{}` keeps no artifact", request.policy.job))
             .hint("`capture` in `[command]` makes it keep one")
     })?;
     stage.set_account(payload_account(request.policy.supervision.user.as_deref())?);
     let store = Store::new(&policy.target, &request.policy.job);
+    let lock = store.lock_to_read(&request.run)?;
     if let Some((path, _)) = store.damaged(wanted)?.filter(|(_, unreadable)| unreadable.damaged) {
         stage.recorder.artifact(Entry::Verified { path, at: Stamp::now(), good: false });
     }
-    Ok(store)
+    Ok((store, lock))
 }
