@@ -3,17 +3,22 @@
 //! A run writes into `TARGET/JOB/.RUN.partial/` and renames it once everything in it is durable and verified. What is to go is
 //! renamed to `.RUN.removing` first: a directory that has a run's plain name is whole, at any moment.
 
+use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::manifest::{self, Manifest};
+use super::manifest::{self, Manifest, Unreadable};
 use crate::config::name::JobName;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::durable::sync_dir;
-use crate::kernel::fs;
+use crate::kernel::lock::{Attempt, Lock};
+use crate::kernel::{account, fs, process};
 
 const PARTIAL: &str = ".partial";
 const REMOVING: &str = ".removing";
+/// Held by whoever works in the directory: the lock of the state directory keeps out only those that share it.
+const LOCK: &str = ".lock";
 
 /// The artifacts of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +33,37 @@ pub struct Artifact {
     pub path: PathBuf,
     /// What it holds.
     pub manifest: Manifest,
+    /// Why it is not whole, as far as names and sizes tell: a file is missing, or cut.
+    pub broken: Option<String>,
+}
+
+/// Whether what the ledger knows as a good artifact is one still, as far as names and sizes tell. Where its job's directory is not
+/// there the disk is not mounted, and where nobody may look the ledger's word stands, too.
+pub fn still_good(path: &Path) -> bool {
+    let absent = |path: &Path| matches!(fs::entry(path), Ok(None));
+    if path.parent().is_none_or(absent) {
+        return true;
+    }
+    match Manifest::read(path) {
+        Ok(manifest) => broken(path, &manifest).is_none(),
+        Err(unreadable) => !unreadable.damaged && !absent(path) && !absent(&path.join(manifest::FILE)),
+    }
+}
+
+/// The first file that is not there as the manifest says.
+fn broken(path: &Path, manifest: &Manifest) -> Option<String> {
+    manifest.files.iter().find_map(|file| {
+        let (path, said) = (path.join(&file.name), file.stored.stored);
+        match fs::entry(&path) {
+            Ok(None) => Some(format!("`{}`: no such file", path.display())),
+            Ok(Some(found)) if !found.is_file => Some(format!("`{}` is not a regular file", path.display())),
+            Ok(Some(found)) if found.size != said => {
+                Some(format!("`{}` has {} bytes, its manifest says {said}", path.display(), found.size))
+            }
+            // That it cannot be looked at says nothing about it.
+            Ok(Some(_)) | Err(_) => None,
+        }
+    })
 }
 
 impl Store {
@@ -41,12 +77,12 @@ impl Store {
         &self.root
     }
 
-    /// Whether the target is there. It must exist: a backup disk that is not mounted must not be replaced by a directory on the
-    /// disk that is to be backed up.
+    /// Whether the target is there, and the job's directory in it, if there is one, can be trusted. The target must exist: a
+    /// backup disk that is not mounted must not be replaced by a directory on the disk that is to be backed up.
     pub fn check_target(&self) -> Result<(), Failure> {
         let target = self.root.parent().unwrap_or(Path::new("/"));
         if fs::is_dir(target) {
-            return Ok(());
+            return self.is_there().map(|_| ());
         }
         Err(Failure::new(Exit::Unavailable, format!("target `{}` is not a directory", target.display()))
             .hint("mount the backup disk, or create the directory"))
@@ -55,11 +91,56 @@ impl Store {
     /// Creates the job's directory in the target, where it is missing.
     pub fn create(&self) -> Result<(), Failure> {
         let target = self.root.parent().unwrap_or(Path::new("/"));
-        if !fs::is_dir(&self.root) {
+        if !self.is_there()? {
             fs::create_dir(&self.root, 0o700).map_err(|e| unwritable(target, &e))?;
             sync_dir(target)?;
         }
         Ok(())
+    }
+
+    /// Takes the job's directory for a run, against runs of other state directories and, where the file system carries locks over
+    /// the network, of other hosts.
+    pub fn lock(&self, run: &str) -> Result<Lock, Failure> {
+        let path = self.root.join(LOCK);
+        let attempt = Lock::attempt(&path).map_err(|e| match e.source.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => unwritable(&self.root, &e),
+            _ => e.into(),
+        })?;
+        match attempt {
+            Attempt::Held(mut lock) => {
+                lock.note(&holder(run))?;
+                Ok(lock)
+            }
+            Attempt::Busy(holder) => Err(self.busy(&holder)),
+        }
+    }
+
+    /// The same for those that only read. They must do without where nothing can be written: an artifact is to come back from a
+    /// disk that is full, or mounted read-only.
+    pub fn lock_to_read(&self, run: &str) -> Result<Option<Lock>, Failure> {
+        if !self.is_there()? {
+            return Ok(None);
+        }
+        match Lock::attempt(&self.root.join(LOCK)) {
+            Ok(Attempt::Held(mut lock)) => {
+                if let Err(error) = lock.note(&holder(run)) {
+                    tracing::debug!("nobody can see who holds `{}`: {error}", self.root.display());
+                }
+                Ok(Some(lock))
+            }
+            Ok(Attempt::Busy(holder)) => Err(self.busy(&holder)),
+            Err(error) => {
+                tracing::debug!("`{}` is read without a lock: {error}", self.root.display());
+                Ok(None)
+            }
+        }
+    }
+
+    fn busy(&self, holder: &str) -> Failure {
+        // It may have the lock and not have written so yet.
+        let holder = if holder.is_empty() { "another run" } else { holder };
+        Failure::new(Exit::NotNow, format!("`{}` is busy: {holder} is under way", self.root.display()))
+            .hint("wait for it; two machines, or two state directories, need a `target` each")
     }
 
     /// Makes the directory a run writes into.
@@ -95,7 +176,7 @@ impl Store {
         Ok(doomed)
     }
 
-    /// What runs left behind that did not come to their end. To be called by the one run of the job, before it begins.
+    /// What runs left behind that did not come to their end. To be called by the one that holds the lock, before it begins.
     pub fn leftovers(&self) -> Result<Vec<PathBuf>, Failure> {
         let unfinished = |path: &PathBuf| {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
@@ -104,8 +185,8 @@ impl Store {
         Ok(self.entries()?.into_iter().filter(unfinished).collect())
     }
 
-    /// The published artifacts, the newest first. A directory without a readable manifest of this job is not ours: it is left
-    /// out, and never removed.
+    /// The published artifacts, the newest first, broken ones among them. A directory without a readable manifest of this job and
+    /// of the run it is named after is not ours: it is left out, and never removed.
     pub fn artifacts(&self) -> Result<Vec<Artifact>, Failure> {
         let job = self.root.file_name().unwrap_or_default();
         let mut found = Vec::new();
@@ -115,9 +196,13 @@ impl Store {
                 continue;
             }
             match Manifest::read(&path) {
-                Ok(manifest) if manifest.job.as_str() == job => found.push(Artifact { path, manifest }),
+                Ok(manifest) if is_of(&path, job, &manifest) => {
+                    found.push(Artifact { broken: broken(&path, &manifest), path, manifest });
+                }
                 Ok(_) => {}
-                Err(error) => tracing::warn!("artifact `{}` is left alone: {}", path.display(), error.one_line()),
+                Err(error) => {
+                    tracing::warn!("artifact `{}` is left alone: {}", path.display(), error.failure.one_line())
+                }
             }
         }
         found.sort_by_key(|a| std::cmp::Reverse((a.manifest.started_at.us, a.manifest.run.clone())));
@@ -126,8 +211,8 @@ impl Store {
 
     /// One artifact: of a run, or the newest. One whose manifest is damaged is not passed over for an older one.
     pub fn find(&self, run: Option<&str>) -> Result<Artifact, Failure> {
-        if let Some((_, failure)) = self.damaged(run)? {
-            return Err(failure);
+        if let Some((_, unreadable)) = self.damaged(run)? {
+            return Err(unreadable.failure);
         }
         let artifacts = self.artifacts()?;
         let wanted = |a: &Artifact| run.is_none_or(|run| a.manifest.run.starts_with(run));
@@ -142,8 +227,20 @@ impl Store {
         })
     }
 
+    /// The artifact to bring back. The newest must be whole; what is left of a broken one is to be had by its run's name.
+    pub fn find_whole(&self, run: Option<&str>) -> Result<Artifact, Failure> {
+        let found = self.find(run)?;
+        let (None, Some(why)) = (run, &found.broken) else { return Ok(found) };
+        let hint = match self.artifacts()?.into_iter().find(|a| a.broken.is_none()) {
+            Some(whole) => format!("`--run {}` takes the newest whole one", whole.manifest.run),
+            None => format!("`--run {}` takes what is left of it", found.manifest.run),
+        };
+        let what = format!("artifact `{}` is broken", found.path.display());
+        Err(Failure::new(Exit::Failed, what).caused_by(why).hint(hint))
+    }
+
     /// The artifact that [`Store::find`] would be asked for, if its manifest cannot be read: its directory, and why.
-    pub fn damaged(&self, run: Option<&str>) -> Result<Option<(PathBuf, Failure)>, Failure> {
+    pub fn damaged(&self, run: Option<&str>) -> Result<Option<(PathBuf, Unreadable)>, Failure> {
         let artifacts = self.artifacts()?;
         let good = |name: &str| artifacts.iter().any(|a| a.manifest.run == name);
         // Runs are named by the time of their start, so the names tell which is newer.
@@ -154,33 +251,65 @@ impl Store {
             if !is_of_a_run(&name) || good(&name) || !asked_for || !fs::exists(&path.join(manifest::FILE)) {
                 continue;
             }
-            if let Err(failure) = Manifest::read(&path) {
-                let failure = match artifacts.first() {
+            if let Err(Unreadable { failure, damaged }) = Manifest::read(&path) {
+                let failure = match artifacts.first().filter(|_| failure.hint.is_none()) {
                     Some(older) => failure.hint(format!("`--run {}` takes the one before", older.manifest.run)),
                     None => failure,
                 };
-                return Ok(Some((path, failure)));
+                return Ok(Some((path, Unreadable { failure, damaged })));
             }
         }
         Ok(None)
     }
 
     fn entries(&self) -> Result<Vec<PathBuf>, Failure> {
-        if fs::exists(&self.root) { Ok(fs::list(&self.root)?) } else { Ok(vec![]) }
+        if self.is_there()? { Ok(fs::list(&self.root)?) } else { Ok(vec![]) }
     }
+
+    /// Whether the job's directory is there, and nobody else can put anything into it: what is restored from it, perhaps with the
+    /// rights of root, must be what was saved.
+    fn is_there(&self) -> Result<bool, Failure> {
+        let Some(found) = fs::entry(&self.root)? else { return Ok(false) };
+        let own = account::own_uid();
+        let (why, hint) = if !found.is_dir {
+            ("is not a directory".to_owned(), "a link is not followed: let `target` be the place itself".to_owned())
+        } else if found.uid != own && found.uid != 0 {
+            (
+                format!("belongs to `{}`", account::name_of(found.uid)),
+                format!("see who put it there; if all in it is yours: `chown {}`", account::name_of(own)),
+            )
+        } else if found.mode & 0o022 != 0 {
+            let hint = "see what others put there, then: `chmod go-w`; where a file system knows no modes, mount it with a `umask`";
+            (format!("can be written by others (mode {:04o})", found.mode), hint.to_owned())
+        } else {
+            return Ok(true);
+        };
+        Err(Failure::new(Exit::NoPermission, format!("`{}` cannot be trusted", self.root.display()))
+            .caused_by(format!("it {why}"))
+            .hint(hint))
+    }
+}
+
+fn holder(run: &str) -> String {
+    format!("run {run} on host {}, pid {}", process::host_name(), process::own_pid())
+}
+
+/// Whether a manifest is of this job, and of the run its directory is named after: not of a copy.
+fn is_of(path: &Path, job: &OsStr, manifest: &Manifest) -> bool {
+    manifest.job.as_str() == job && path.file_name() == Some(OsStr::new(&manifest.run))
 }
 
 /// Whether a name has the shape of a run's id, `20261123T042000Z-4f7a9c`: what others put beside artifacts is none of our business.
 fn is_of_a_run(name: &str) -> bool {
-    let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).take(17).collect();
-    shape == "00000000T000000Z-"
+    let Some((time, noise)) = name.split_once('-') else { return false };
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    shape == "00000000T000000Z" && !noise.is_empty() && noise.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 fn unwritable(directory: &Path, error: &crate::kernel::Error) -> Failure {
     let failure =
         Failure::from(crate::kernel::Error::path("write into", directory, std::io::Error::from(error.source.kind())));
-    Failure { causes: vec![], ..failure }.because(&error.source).hint(format!(
-        "the target must be writable for `{}`",
-        crate::kernel::account::name_of(crate::kernel::account::own_uid())
-    ))
+    Failure { causes: vec![], ..failure }
+        .because(&error.source)
+        .hint(format!("the target must be writable for `{}`", account::name_of(account::own_uid())))
 }

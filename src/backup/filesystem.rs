@@ -139,12 +139,14 @@ fn exclude_arguments(pattern: &str, prefix: &str) -> Vec<String> {
         Some(rest) => ("--anchored", prefix, rest),
         None => ("--no-anchored", "", pattern.strip_prefix("**/").unwrap_or(pattern)),
     };
-    let (slash, rest) = if rest.contains("**") {
-        ("--wildcards-match-slash", rest.replace("**", "*"))
-    } else {
-        ("--no-wildcards-match-slash", rest.to_owned())
+    let rest = rest.trim_end_matches('/');
+    // A directory that is left out is left out with all below it: one star is enough for everything in a directory. Where a star
+    // crosses a `/`, every star of the pattern would.
+    let rest = match rest.strip_suffix("**") {
+        Some(directory) if directory.is_empty() || directory.ends_with('/') => format!("{directory}*"),
+        _ => rest.to_owned(),
     };
-    vec!["--wildcards".into(), anchor.into(), slash.into(), format!("--exclude={prefix}{}", rest.trim_end_matches('/'))]
+    ["--wildcards", anchor, "--no-wildcards-match-slash", &format!("--exclude={prefix}{rest}")].map(Into::into).into()
 }
 
 fn joined(option: &str, value: &std::ffi::OsStr) -> OsString {
@@ -174,7 +176,11 @@ mod tests {
         assert_eq!(switches("*.o"), "--wildcards --no-anchored --no-wildcards-match-slash --exclude=*.o");
         assert_eq!(switches("/var/tmp/*"), "--wildcards --anchored --no-wildcards-match-slash --exclude=var/tmp/*");
         assert_eq!(switches("**/cache/"), "--wildcards --no-anchored --no-wildcards-match-slash --exclude=cache");
-        assert_eq!(switches("/srv/**/old"), "--wildcards --anchored --wildcards-match-slash --exclude=srv/*/old");
+        assert_eq!(
+            switches("/srv/*/old/**"),
+            "--wildcards --anchored --no-wildcards-match-slash --exclude=srv/*/old/*"
+        );
+        assert_eq!(switches("/**"), "--wildcards --anchored --no-wildcards-match-slash --exclude=*");
     }
 
     #[test]

@@ -94,6 +94,22 @@ pub struct Phase {
     pub seconds: f64,
 }
 
+/// Why a manifest was not read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// For people.
+    pub failure: Failure,
+    /// It was looked at, and is none. False: it could not be looked at, or is of a newer program, which says nothing about the
+    /// artifact.
+    pub damaged: bool,
+}
+
+impl From<Unreadable> for Failure {
+    fn from(unreadable: Unreadable) -> Failure {
+        unreadable.failure
+    }
+}
+
 impl Manifest {
     /// Bytes of all files on disk.
     pub fn stored_bytes(&self) -> u64 {
@@ -114,11 +130,17 @@ impl Manifest {
     }
 
     /// Reads the manifest of an artifact.
-    pub fn read(directory: &Path) -> Result<Manifest, Failure> {
+    pub fn read(directory: &Path) -> Result<Manifest, Unreadable> {
         let path = directory.join(FILE);
-        let text = fs::read_text(&path)?;
+        let damaged = |failure: Failure| Unreadable { failure, damaged: true };
+        let text = fs::read_text(&path).map_err(|e| {
+            // What is no text is no manifest; any other error is one of looking.
+            let damaged = e.source.kind() == std::io::ErrorKind::InvalidData;
+            Unreadable { failure: e.into(), damaged }
+        })?;
         let unreadable = |e: &dyn std::error::Error| {
-            Failure::new(Exit::Failed, format!("`{}` is not a manifest of this program", path.display())).because(e)
+            let what = format!("`{}` is not a manifest of this program", path.display());
+            damaged(Failure::new(Exit::Failed, what).because(e))
         };
         // The format comes first: of a newer one nothing else is understood.
         #[derive(Deserialize)]
@@ -128,15 +150,16 @@ impl Manifest {
         let head: Head = serde_json::from_str(&text).map_err(|e| unreadable(&e))?;
         if head.format > FORMAT {
             let what = format!("`{}` has format {}, this program knows up to {FORMAT}", path.display(), head.format);
-            return Err(Failure::new(Exit::Failed, what).hint("use the program that wrote it, or a newer one"));
+            let failure = Failure::new(Exit::Failed, what).hint("use the program that wrote it, or a newer one");
+            return Err(Unreadable { failure, damaged: false });
         }
         let manifest: Manifest = serde_json::from_str(&text).map_err(|e| unreadable(&e))?;
         // Names come from a file: none of them may lead out of the directory.
         match manifest.files.iter().find(|f| f.name.contains('/') || f.name == ".." || f.name.is_empty()) {
-            Some(file) => Err(Failure::new(
+            Some(file) => Err(damaged(Failure::new(
                 Exit::Failed,
                 format!("`{}` names `{}`, which is no plain file name", path.display(), file.name),
-            )),
+            ))),
             None => Ok(manifest),
         }
     }

@@ -14,7 +14,7 @@ pub struct Candidate {
     pub run: String,
     /// When that began.
     pub at: Stamp,
-    /// Not known to be broken.
+    /// All its files are there with their sizes, and no check has found it broken.
     pub good: bool,
 }
 

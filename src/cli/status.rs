@@ -2,6 +2,7 @@
 
 use super::context::block_on;
 use super::{Context, output};
+use crate::backup::artifact::still_good;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::human;
@@ -30,7 +31,7 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
     block_on(close::sweep(state)).ok();
     let loaded = context.policies();
     let policies: Vec<_> = loaded.jobs.iter().map(|j| &j.policy).collect();
-    let mut rows = status::gather(state, &policies)?;
+    let mut rows = status::gather(state, &policies, still_good)?;
     if let Some(unknown) = args.jobs.iter().find(|job| !rows.iter().any(|r| r.job == **job)) {
         return Err(Failure::new(Exit::Usage, format!("there is no job `{unknown}`, and none of that name ever ran")));
     }

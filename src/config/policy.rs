@@ -57,7 +57,7 @@ pub struct Filesystem {
     /// Absolute paths; each becomes an archive of its own, in this order. Never empty.
     pub sources: Vec<PathBuf>,
     /// Patterns of what is left out: with a leading `/` from the root of the machine, else at any depth; `*` and `?` stop
-    /// at a `/`, `**` does not.
+    /// at a `/`; `**` stands only in a leading `**/` and a trailing `/**`.
     pub exclude: Vec<String>,
     /// Do not descend into other file systems (default: true).
     pub one_file_system: bool,

@@ -252,12 +252,26 @@ pub fn path(value: &Value<'_>) -> Read<PathBuf> {
 /// A pattern over paths. Braces stand for themselves, as they do for tar.
 pub fn path_pattern(value: &Value<'_>) -> Read<String> {
     let text = text(value)?;
+    if has_inner_stars(&text) {
+        let refusal = Refusal::new(value, format!("must not hold `**` in this place: {}", quoted(&text)));
+        return refuse(
+            refusal.hint("write `**/NAME` for any depth, `DIR/**` for all in a directory, else a `*` a level"),
+        );
+    }
     match globset::Glob::new(&braces_as_text(&text)) {
         Ok(_) => Ok(text),
         Err(error) => {
             refuse(Refusal::new(value, format!("must be a pattern, not {}: {}", quoted(&text), error.kind())))
         }
     }
+}
+
+/// Whether `**` stands elsewhere than in a leading `**/` or a trailing `/**`. tar knows no `**`: it lets every star of a pattern
+/// cross a `/`, or none, so that one between would leave out more than is written.
+fn has_inner_stars(pattern: &str) -> bool {
+    let pattern = pattern.trim_end_matches('/');
+    let pattern = pattern.strip_prefix("**/").unwrap_or(pattern);
+    pattern.strip_suffix("/**").unwrap_or(pattern).contains("**")
 }
 
 /// A path pattern for a matcher that would give braces a meaning.
@@ -376,6 +390,20 @@ mod tests {
         "#);
         insta::assert_snapshot!(read("[\"/a\", \"/b\", \"/a/\"]", distinct(list(path))), @r#""\"/a/\"": must not be listed twice | -"#);
         insta::assert_snapshot!(read("\"[a\"", glob), @r#""\"[a\"": must be a pattern, not `[a`: unclosed character class; missing ']' | -"#);
+    }
+
+    #[test]
+    fn two_stars_stand_only_where_tar_can_be_told() {
+        for fine in ["**/x", "/a/**", "a/**", "**/a/**", "/a/**/", "/**", "*", "/a/*/b*"] {
+            assert_eq!(read(&format!("\"{fine}\""), path_pattern), format!("{fine:?}"));
+        }
+        for between in ["/a/**/b", "/**/b", "a**", "**", "**a", "**/**", "/a/b**", "/a/***", "/*/**/*.o"] {
+            let told = read(&format!("\"{between}\""), path_pattern);
+            assert!(
+                told.contains(&format!("must not hold `**` in this place: `{between}` | write `**/NAME`")),
+                "{told}"
+            );
+        }
     }
 
     #[test]

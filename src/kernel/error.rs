@@ -38,3 +38,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// No room is left on a file system.
 pub const ENOSPC: i32 = libc::ENOSPC;
+
+/// Nothing has this name.
+pub const ENOENT: i32 = libc::ENOENT;

@@ -185,6 +185,36 @@ pub fn find_program(name: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
     std::env::split_paths(path?).map(|dir| dir.join(name)).find(|p| executable(p))
 }
 
+/// What lies under a name; a symbolic link is itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// A directory.
+    pub is_dir: bool,
+    /// A regular file.
+    pub is_file: bool,
+    /// Permission bits.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+/// What lies under a name, or `None` where nothing does; links are not followed.
+pub fn entry(path: &Path) -> Result<Option<Entry>> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) => Ok(Some(Entry {
+            is_dir: meta.is_dir(),
+            is_file: meta.is_file(),
+            mode: meta.mode() & 0o7777,
+            uid: meta.uid(),
+            size: meta.len(),
+        })),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::path("look at", path, e)),
+    }
+}
+
 /// Size in bytes of a file.
 pub fn size(path: &Path) -> Result<u64> {
     Ok(fs::metadata(path).map_err(|e| Error::path("stat", path, e))?.len())

@@ -1,6 +1,6 @@
 //! What is read back: runs, phases, artifacts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
@@ -202,17 +202,17 @@ impl Ledger {
         })
     }
 
-    /// The newest artifact of a job that still lies there and was not found broken.
-    pub fn last_good(&self, job: &str) -> Result<Option<ArtifactRow>> {
+    /// The newest artifact of a job that nobody is known to have removed, that was not found broken, and that `lies_there` still.
+    pub fn last_good(&self, job: &str, lies_there: impl Fn(&Path) -> bool) -> Result<Option<ArtifactRow>> {
         self.sql("read artifacts", |c| {
-            c.query_row(
+            let mut statement = c.prepare(
                 "SELECT path, run, published_us, published_offset, stored_bytes, plain_bytes, verified, checked_good
                  FROM artifacts WHERE job = ?1 AND removed_us IS NULL AND checked_good IS NOT 0
-                 ORDER BY published_us DESC LIMIT 1",
-                [job],
-                artifact_row,
-            )
-            .optional()
+                 ORDER BY published_us DESC",
+            )?;
+            let rows = statement.query_map([job], artifact_row)?;
+            let mut good = rows.filter(|row| row.as_ref().map_or(true, |row| lies_there(&row.path)));
+            good.next().transpose()
         })
     }
 

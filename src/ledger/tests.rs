@@ -77,11 +77,17 @@ fn what_was_written_twice_stands_there_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::open(dir.path()).unwrap();
     ledger.apply(&story()).unwrap();
-    let once =
-        (ledger.runs(&RunFilter::default()).unwrap(), ledger.phases("r1").unwrap(), ledger.last_good("etc").unwrap());
+    let once = (
+        ledger.runs(&RunFilter::default()).unwrap(),
+        ledger.phases("r1").unwrap(),
+        ledger.last_good("etc", |_| true).unwrap(),
+    );
     ledger.apply(&story()).unwrap();
-    let twice =
-        (ledger.runs(&RunFilter::default()).unwrap(), ledger.phases("r1").unwrap(), ledger.last_good("etc").unwrap());
+    let twice = (
+        ledger.runs(&RunFilter::default()).unwrap(),
+        ledger.phases("r1").unwrap(),
+        ledger.last_good("etc", |_| true).unwrap(),
+    );
     assert_eq!(once, twice);
     let run = &once.0[0];
     assert_eq!((run.state, run.times.paused, run.usage.written, run.started), (State::Ok, 1, 400, at(1)));
@@ -117,7 +123,7 @@ fn a_broken_or_removed_artifact_is_not_the_last_good_one() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::open(dir.path()).unwrap();
     ledger.apply(&[published("r1", 1), published("r2", 2), published("r3", 3)]).unwrap();
-    let last = |ledger: &Ledger| ledger.last_good("etc").unwrap().map(|a| a.run);
+    let last = |ledger: &Ledger| ledger.last_good("etc", |_| true).unwrap().map(|a| a.run);
     ledger.apply(&[Entry::Verified { path: "/b/r3".into(), at: at(4), good: false }]).unwrap();
     assert_eq!(last(&ledger).as_deref(), Some("r2"));
     assert_eq!(ledger.broken_artifacts().unwrap(), [PathBuf::from("/b/r3")]);
@@ -125,6 +131,8 @@ fn a_broken_or_removed_artifact_is_not_the_last_good_one() {
     assert_eq!(last(&ledger).as_deref(), Some("r1"));
     ledger.apply(&[Entry::Verified { path: "/b/r3".into(), at: at(6), good: true }]).unwrap();
     assert_eq!(last(&ledger).as_deref(), Some("r3"));
+    let without_r3 = ledger.last_good("etc", |path| !path.ends_with("r3")).unwrap();
+    assert_eq!(without_r3.map(|a| a.run).as_deref(), Some("r1"));
 }
 
 #[test]

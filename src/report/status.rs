@@ -10,7 +10,7 @@ use crate::config::policy::Policy;
 use crate::failure::Failure;
 use crate::human::{bytes, duration};
 use crate::kernel::clock::Stamp;
-use crate::ledger::query::{ArtifactRow, RunFilter, RunRow};
+use crate::ledger::query::{ArtifactRow, RunRow};
 use crate::ledger::{Ledger, State};
 use crate::run::heartbeat::{self, Beat};
 use crate::run::request::RunDir;
@@ -30,12 +30,17 @@ pub struct JobStatus {
     pub last_run: Option<RunRow>,
     /// What that is doing, if it is under way.
     pub now: Option<Beat>,
-    /// Its newest good artifact.
+    /// Its newest good artifact: by the ledger, and by what lies on the disk where that is mounted.
     pub last_good: Option<ArtifactRow>,
 }
 
-/// Collects what is known: every job that has a policy, then every other that ever ran.
-pub fn gather(state: &Path, policies: &[&Policy]) -> Result<Vec<JobStatus>, Failure> {
+/// Collects what is known: every job that has a policy, then every other that ever ran. `lies_there` looks whether what the
+/// ledger knows as a good artifact is one still.
+pub fn gather(
+    state: &Path,
+    policies: &[&Policy],
+    lies_there: impl Fn(&Path) -> bool,
+) -> Result<Vec<JobStatus>, Failure> {
     let ledger = Ledger::open_to_read(state)?;
     let mut names: Vec<String> = policies.iter().map(|p| p.job.to_string()).collect();
     names.sort();
@@ -47,7 +52,9 @@ pub fn gather(state: &Path, policies: &[&Policy]) -> Result<Vec<JobStatus>, Fail
     for job in names {
         let policy = policies.iter().find(|p| p.job.as_str() == job);
         let (last_run, last_good) = match &ledger {
-            Some(ledger) => (newest(ledger, &job)?, ledger.last_good(&job)?),
+            Some(ledger) => {
+                (ledger.telling_run(Some(&job), &["backup", "exec"])?, ledger.last_good(&job, &lies_there)?)
+            }
             None => (None, None),
         };
         let running = last_run.as_ref().filter(|r| r.state == State::Running);
@@ -63,24 +70,6 @@ pub fn gather(state: &Path, policies: &[&Policy]) -> Result<Vec<JobStatus>, Fail
         });
     }
     Ok(rows)
-}
-
-fn newest(ledger: &Ledger, job: &str) -> Result<Option<RunRow>, Failure> {
-    let mut newest: Option<RunRow> = None;
-    for action in ["backup", "exec"] {
-        let filter = RunFilter {
-            job: Some(job.to_owned()),
-            action: Some(action.to_owned()),
-            limit: Some(1),
-            ..RunFilter::default()
-        };
-        let found = ledger.runs(&filter)?.into_iter().next();
-        newest = match (newest, found) {
-            (Some(a), Some(b)) => Some(if a.started >= b.started { a } else { b }),
-            (a, b) => a.or(b),
-        };
-    }
-    Ok(newest)
 }
 
 /// For people; `now` is what ages are counted from.

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::human;
 use crate::kernel::account::Account;
 use crate::kernel::clock::Stamp;
+use crate::kernel::lock::Lock;
 use crate::kernel::{account, fs, process};
 use crate::ledger::Ledger;
 use crate::ledger::entry::{Entry, Published, State};
@@ -45,7 +46,8 @@ struct Site<'a> {
 pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Result<Done, Failure> {
     let policy = &request.policy;
     let store = policy.artifact.as_ref().map(|a| Store::new(&a.target, &policy.job));
-    let prepared =
+    // The lock goes with the end of this function: nobody else works in the job's directory until then.
+    let (prepared, _lock) =
         stage.phase("prepare", None, async |stage, open| ready(stage, open, request, store.as_ref()).await).await?;
     let site = match (&policy.artifact, store) {
         (Some(policy), Some(store)) => Some(Site { policy, partial: store.partial(&request.run), store }),
@@ -63,7 +65,7 @@ pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Resu
     done.artifact = Some(site.store.published(&request.run));
     if site.policy.retention.is_some() {
         let retained =
-            stage.phase("retain", None, async |stage, open| retain(stage, open, request, &site, state_dir).await).await;
+            stage.phase("retain", None, async |stage, open| retain(stage, open, &site, state_dir).await).await;
         if let Err(failure) = retained {
             // The artifact has its name: what went wrong behind it does not undo the backup.
             done.warning = done.warning.or(Some(format!("old artifacts are left: {}", failure.one_line())));
@@ -115,7 +117,7 @@ async fn ready(
     open: &Open,
     request: &Request,
     store: Option<&Store>,
-) -> Result<(Ending, Prepared), Fallen> {
+) -> Result<(Ending, (Prepared, Option<Lock>)), Fallen> {
     let policy = &request.policy;
     let account = payload_account(policy.supervision.user.as_deref())?;
     stage.set_account(account);
@@ -128,8 +130,10 @@ async fn ready(
     let search = process::search_path();
     let prepared =
         prepare(policy, &request.run, search.as_deref(), &mut async |tool| stage.ask(open, tool).await).await?;
+    let mut lock = None;
     if let Some(store) = store {
         store.create()?;
+        lock = Some(store.lock(&request.run)?);
         let leftovers = store.leftovers()?;
         if !leftovers.is_empty() {
             stage
@@ -143,7 +147,7 @@ async fn ready(
         }
         store.begin(&request.run)?;
     }
-    Ok((Ending::ok(), prepared))
+    Ok((Ending::ok(), (prepared, lock)))
 }
 
 /// The account of a policy's `user`, if it is another than this process's.
@@ -236,6 +240,8 @@ async fn publish(
         .recorder
         .closed()
         .iter()
+        // A dump closes a part for each of its tables: the ledger has those, the manifest has phases.
+        .filter(|closed| closed.top)
         .map(|phase| Phase {
             name: phase.name.clone(),
             detail: phase.detail.clone(),
@@ -319,19 +325,13 @@ pub fn fates(
     let present = store.artifacts()?.into_iter().map(|a| Candidate {
         run: a.manifest.run.clone(),
         at: a.manifest.started_at,
-        good: !broken.contains(&a.path),
+        good: a.broken.is_none() && !broken.contains(&a.path),
     });
     let candidates: Vec<Candidate> = next.into_iter().chain(present).collect();
     Ok(retention::decide(&candidates, rules))
 }
 
-async fn retain(
-    stage: &mut Stage,
-    open: &Open,
-    _: &Request,
-    site: &Site<'_>,
-    state_dir: &Path,
-) -> Result<(Ending, ()), Fallen> {
+async fn retain(stage: &mut Stage, open: &Open, site: &Site<'_>, state_dir: &Path) -> Result<(Ending, ()), Fallen> {
     let fates = fates(&site.store, site.policy, state_dir, None)?;
     let mut doomed = Vec::new();
     for artifact in site.store.artifacts()? {

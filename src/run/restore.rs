@@ -16,16 +16,16 @@ use crate::ledger::State;
 /// Brings an artifact back.
 pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>, wish: &Wish) -> Result<Done, Failure> {
     let work = async |stage: &mut Stage, open: &Open| {
-        let artifact = find(stage, request, wanted)?;
+        let (artifact, lock) = find(stage, request, wanted)?;
         if !matches!(request.policy.kind, Kind::PgDump(_)) {
             // Owners and modes are given back with govern's own rights, whoever may read the sources.
             stage.set_account(None);
         }
         let steps =
             prepare(&artifact.manifest, wish, &request.run, &mut async |tool| stage.ask(open, tool).await).await?;
-        Ok((Ending::ok(), (artifact, steps)))
+        Ok((Ending::ok(), (artifact, lock, steps)))
     };
-    let (artifact, steps) = stage.phase("prepare", None, work).await?;
+    let (artifact, _lock, steps) = stage.phase("prepare", None, work).await?;
     stage.recorder.note(&format!("restores `{}` into `{}`", artifact.path.display(), wish.to)).await;
     let mut done = Done::default();
     for step in &steps {

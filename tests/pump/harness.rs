@@ -95,7 +95,7 @@ impl Pump {
 
     pub fn failed(self) -> (String, Option<i32>) {
         match self.end() {
-            (Word::Failed { message, errno }, status) if status.code() == Some(1) => (message, errno),
+            (Word::Failed { message, errno, .. }, status) if status.code() == Some(1) => (message, errno),
             other => panic!("{other:?}"),
         }
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{World, can, has_program, list, noise, phase};
+use crate::harness::{Ended, NOBODY, World, can, has_program, is_root, list, noise, phase};
 
 const KEEP: &str = "kind = \"filesystem\"\n[filesystem]\nsources = [\"{source}\"]\n[artifact]\ntarget = \"{target}\"\n";
 
@@ -105,6 +105,39 @@ fn everything_is_private_and_no_temporary_name_stays() {
         }
         assert_eq!(mode(&path) & 0o077, 0, "{} is open to others", path.display());
     }
+}
+
+#[test]
+fn a_directory_that_others_can_write_is_not_trusted() {
+    let world = World::new();
+    fs::write(world.path("source/file"), "x").unwrap();
+    world.files_job().govern(["run", "files"]).expect(0);
+    let below = world.target().join("files");
+    let to = world.path("restored");
+    let refused = |why: &str, hint: &str| {
+        let restore = ["restore", "files", "--to", to.to_str().unwrap()];
+        for arguments in [&["run", "files"][..], &["verify", "files"], &restore, &["run", "files", "--dry-run"]] {
+            let told = world.govern(arguments).one_error(77);
+            told.says(&[&format!("`{}` cannot be trusted", below.display()), why], hint);
+        }
+        assert!(!to.exists());
+    };
+    for mode in [0o770, 0o702] {
+        fs::set_permissions(&below, fs::Permissions::from_mode(mode)).unwrap();
+        refused(&format!("can be written by others (mode {mode:04o})"), "chmod");
+    }
+    fs::set_permissions(&below, fs::Permissions::from_mode(0o755)).unwrap();
+    if can("another account: root", is_root()) {
+        std::os::unix::fs::chown(&below, Some(NOBODY), None).unwrap();
+        refused("belongs to `nobody`", "chown root");
+        std::os::unix::fs::chown(&below, Some(0), None).unwrap();
+    }
+    fs::rename(&below, world.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(world.path("elsewhere"), &below).unwrap();
+    refused("is not a directory", "link");
+    fs::remove_file(&below).unwrap();
+    fs::rename(world.path("elsewhere"), &below).unwrap();
+    world.govern(["verify", "files"]).expect(0);
 }
 
 #[test]
@@ -206,6 +239,58 @@ fn a_broken_artifact_that_is_found_whole_again_counts_again() {
 }
 
 #[test]
+fn an_artifact_that_could_not_be_looked_at_counts_as_before() {
+    let world = World::new();
+    fs::write(world.path("source/file"), noise(1, 100_000)).unwrap();
+    world.files_job().govern(["run", "files"]).expect(0);
+    let artifact = world.artifacts("files").pop().unwrap();
+    // No tar, one that does not start, one that is killed.
+    let bin = world.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let verify = || world.command(["verify", "files"]).env("PATH", &bin).output().unwrap().into();
+    let told = |ended: Ended| ended.one_error(1);
+    told(verify());
+    for script in ["#!/bin/sh\nexit 127\n", "#!/bin/sh\nkill -9 $$\n"] {
+        fs::write(bin.join("tar"), script).unwrap();
+        fs::set_permissions(bin.join("tar"), fs::Permissions::from_mode(0o755)).unwrap();
+        told(verify()).says(&["verifying"], "counts as before");
+        assert_eq!(last_good(&world, "files"), run_of(&artifact), "{script}");
+    }
+    let manifest = fs::read_to_string(artifact.join("manifest.json")).unwrap();
+    fs::write(artifact.join("manifest.json"), manifest.replace("\"format\": 1,", "\"format\": 99,")).unwrap();
+    world.govern(["verify", "files"]).one_error(1).says(&["format 99"], "newer");
+    fs::write(artifact.join("manifest.json"), manifest).unwrap();
+    assert_eq!(last_good(&world, "files"), run_of(&artifact));
+    world.job("files", &format!("{KEEP}[retention]\nkeep_last = 2\n"));
+    world.govern(["run", "files"]).expect(0);
+    world.govern(["run", "files"]).expect(0);
+    assert!(!artifact.exists(), "it takes a place like any other");
+    // One that has read it and does not like it condemns it.
+    fs::write(bin.join("tar"), "#!/bin/sh\n/bin/cat >/dev/null\necho 'tar: no archive' >&2\nexit 2\n").unwrap();
+    told(verify()).says(&["no archive"], "make a new one");
+    assert_eq!(last_good(&world, "files"), run_of(&world.artifacts("files")[0]));
+}
+
+#[test]
+fn an_artifact_removed_by_hand_is_not_the_last_good_one() {
+    let world = World::new();
+    fs::write(world.path("source/file"), noise(1, 100_000)).unwrap();
+    world.files_job();
+    for _ in 0..3 {
+        world.govern(["run", "files"]).expect(0);
+    }
+    let [first, second, third] = world.artifacts("files").try_into().unwrap();
+    assert_eq!(last_good(&world, "files"), run_of(&third));
+    fs::remove_dir_all(&third).unwrap();
+    assert_eq!(last_good(&world, "files"), run_of(&second));
+    fs::remove_file(content(&second)).unwrap();
+    assert_eq!(last_good(&world, "files"), run_of(&first));
+    // A disk that is not mounted takes nothing away.
+    fs::rename(world.target().join("files"), world.path("away")).unwrap();
+    assert_eq!(last_good(&world, "files"), run_of(&third));
+}
+
+#[test]
 fn a_cut_or_missing_file_is_named() {
     let world = World::new();
     fs::write(world.path("source/file"), noise(1, 1_000_000)).unwrap();
@@ -298,6 +383,50 @@ fn an_older_artifact_can_be_chosen() {
     told.says(&["`1999`"], &runs[1]);
     world.govern(["verify", "files", "--run", "1999"]).one_error(2);
     assert!(!Path::new("/nonexistent").exists());
+}
+
+#[test]
+fn a_copy_beside_the_artifacts_takes_no_place_and_is_not_removed() {
+    let world = World::new();
+    fs::write(world.path("source/file"), "x").unwrap();
+    world.job("files", &format!("{KEEP}[retention]\nkeep_last = 2\n"));
+    world.govern(["run", "files"]).expect(0);
+    let first = world.artifacts("files").pop().unwrap();
+    let copy = first.with_file_name(format!("{}-keep", run_of(&first)));
+    let line = format!("cp -a '{}' '{}'", first.display(), copy.display());
+    world.shell(&line).expect(0);
+    world.govern(["run", "files"]).expect(0);
+    assert!(first.exists() && copy.exists(), "the copy takes no place");
+    world.govern(["run", "files"]).expect(0);
+    assert!(!first.exists() && copy.exists(), "the copy is nobody's but its maker's");
+    fs::write(copy.join("manifest.json"), "{").unwrap();
+    world.govern(["verify", "files"]).expect(0);
+}
+
+#[test]
+fn an_artifact_that_lost_a_file_takes_no_place() {
+    let world = World::new();
+    fs::write(world.path("source/file"), noise(1, 100_000)).unwrap();
+    world.job("files", &format!("{KEEP}[retention]\nkeep_last = 2\n"));
+    world.govern(["run", "files"]).expect(0);
+    world.govern(["run", "files"]).expect(0);
+    let [whole, broken] = world.artifacts("files").try_into().unwrap();
+    fs::remove_file(content(&broken)).unwrap();
+    let to = world.path("restored");
+    let told = world.govern(["restore", "files", "--to", to.to_str().unwrap()]).one_error(1);
+    told.says(&[&format!("artifact `{}` is broken", broken.display()), "no such file"], &run_of(&whole));
+    assert!(!to.exists(), "nothing was begun");
+    world.govern(["run", "files"]).expect(0);
+    assert!(whole.exists() && !broken.exists());
+    assert_eq!(world.artifacts("files").len(), 2);
+    // The last of all is broken: it stays, for what it is worth.
+    for artifact in world.artifacts("files") {
+        File::options().write(true).open(content(&artifact)).unwrap().set_len(10).unwrap();
+    }
+    let told = world.govern(["verify", "files"]).one_error(1);
+    told.says(&["is broken", "has 10 bytes"], "make a new one");
+    let plan = world.govern(["run", "files", "--dry-run", "--json"]).expect(0).json();
+    assert_eq!(plan["retention"][0]["kept_by"][0], "last 1");
 }
 
 #[test]

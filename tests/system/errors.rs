@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::harness::{
-    Ended, Mount, World, being_read, can, can_mount, finish, has_program, is_root, list, noise, phase,
+    Ended, Mount, World, being_read, can, can_mount, finish, has_program, is_root, list, noise, phase, wait_for,
 };
 
 const MIB: u64 = 1 << 20;
@@ -83,6 +83,50 @@ fn a_target_that_must_not_be_written() {
     let told = world.govern(["run", "files"]).one_error(77);
     told.says(&[&format!("cannot write into `{}`", below.display())], "writable");
     nothing_is_lost(&world);
+}
+
+#[test]
+fn two_state_directories_with_one_target() {
+    let world = World::new();
+    let job = "kind = \"command\"\n[command]\nline = \"echo begun; while ! [ -e {world}/go ]; do sleep 0.05; done\"
+        shell = true\ncapture = \"text\"\n[artifact]\ntarget = \"{target}\"\n";
+    world.job("slow", job);
+    let first = world.start(["run", "slow"]);
+    let partial = wait_for("an unfinished artifact", || world.temporaries("slow").pop());
+    let (config, state) = (world.path("config"), world.path("other"));
+    let other = |arguments: &[&str]| -> Ended {
+        let mut command = world.bare_command();
+        command.arg("--config").arg(&config).arg("--state").arg(&state).args(arguments).output().unwrap().into()
+    };
+    let run = world.last_run("slow")["run"].as_str().unwrap().to_owned();
+    let to = world.path("to");
+    for arguments in [&["run", "slow"][..], &["verify", "slow"], &["restore", "slow", "--to", to.to_str().unwrap()]] {
+        let told = other(arguments).one_error(75);
+        let below = world.target().join("slow");
+        told.says(&[&format!("`{}` is busy: run {run} on host ", below.display())], "`target` each");
+    }
+    assert!(partial.exists(), "it is no leftover");
+    fs::write(world.path("go"), "").unwrap();
+    finish(first).expect(0);
+    assert_eq!(world.artifacts("slow").len(), 1);
+    other(&["run", "slow"]).expect(0);
+    assert_eq!(world.artifacts("slow").len(), 2);
+    other(&["verify", "slow"]).expect(0);
+}
+
+#[test]
+fn an_artifact_comes_back_from_a_disk_that_cannot_be_written() {
+    if !can("another account: root", is_root()) {
+        return;
+    }
+    let world = World::of_nobody();
+    fs::write(world.path("source/file"), "x").unwrap();
+    world.files_job().govern(["run", "files"]).expect(0);
+    let below = world.target().join("files");
+    fs::remove_file(below.join(".lock")).unwrap();
+    fs::set_permissions(&below, fs::Permissions::from_mode(0o555)).unwrap();
+    world.govern(["verify", "files"]).expect(0);
+    assert_eq!(fs::read_to_string(world.restored("files", &world.path("source")).join("file")).unwrap(), "x");
 }
 
 #[test]

@@ -218,9 +218,9 @@ impl World {
         paths
     }
 
-    /// Hidden entries of a job's directory: temporary names.
+    /// Hidden entries of a job's directory: temporary names. The lock is none.
     pub fn temporaries(&self, job: &str) -> Vec<PathBuf> {
-        let hidden = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().starts_with('.');
+        let hidden = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().starts_with('.') && !p.ends_with(".lock");
         list(&self.target().join(job)).into_iter().filter(hidden).collect()
     }
 

@@ -18,6 +18,7 @@ use super::protocol::Expected;
 use super::stage::{Ended, Event, Failure, Finished, hex, spawn};
 use crate::config::policy::Compression;
 use crate::kernel::aligned::Block;
+use crate::kernel::error::ENOENT;
 use crate::kernel::inherited::Standard;
 use crate::kernel::reader::StreamReader;
 use crate::kernel::writer::Method;
@@ -43,12 +44,15 @@ pub fn start(
     pace: &Arc<Pace>,
     events: &Sender<Event>,
 ) -> Result<(), Failure> {
-    let reader = StreamReader::open(path, Method::Direct)?;
+    let reader = StreamReader::open(path, Method::Direct).map_err(|error| {
+        let gone = error.errno() == Some(ENOENT);
+        Failure { content: gone, ..error.into() }
+    })?;
     if let Some(expected) = &expect
         && expected.stored != reader.size()
     {
         let (wanted, found) = (expected.stored, reader.size());
-        return Err(Failure::about(path, format!("stored size differs: expected {wanted} bytes, found {found}")));
+        return Err(Failure::content(path, format!("stored size differs: expected {wanted} bytes, found {found}")));
     }
     let (tell, verdict) = channel();
     let (disk_sink, disk_source) = belt(DISK_BLOCKS, Block::DISK);
@@ -96,7 +100,7 @@ fn read(
             let verdict = match expect {
                 Some(expected) if !expected.sha256.eq_ignore_ascii_case(&found) => {
                     let wanted = expected.sha256;
-                    Err(Failure::about(path, format!("stored hash differs: expected {wanted}, found {found}")))
+                    Err(Failure::content(path, format!("stored hash differs: expected {wanted}, found {found}")))
                 }
                 _ => Ok(Finished { sha256: found, method: reader.method() }),
             };
@@ -133,7 +137,7 @@ fn decompress(mut decoder: Decoder<'static>, source: &Source, sink: Sink, path: 
             let mut filled = out.take()?;
             if whole {
                 if input.pos() < block.data().len() {
-                    broken = Some(Failure::about(path, "garbage behind the end of the zstd stream"));
+                    broken = Some(Failure::content(path, "garbage behind the end of the zstd stream"));
                 }
                 out = Some(filled);
                 break;
@@ -144,7 +148,7 @@ fn decompress(mut decoder: Decoder<'static>, source: &Source, sink: Sink, path: 
             filled.advance(made);
             match answer {
                 Ok(hint) => whole = hint == 0,
-                Err(error) => broken = Some(Failure::about(path, format!("zstd stream is damaged: {error}"))),
+                Err(error) => broken = Some(Failure::content(path, format!("zstd stream is damaged: {error}"))),
             }
             more = filled.is_full();
             out = if more || whole {
@@ -170,7 +174,7 @@ fn decompress(mut decoder: Decoder<'static>, source: &Source, sink: Sink, path: 
         source.give_back(block);
     }
     if broken.is_none() && !whole {
-        broken = Some(Failure::about(path, "zstd stream is truncated"));
+        broken = Some(Failure::content(path, "zstd stream is truncated"));
     }
     if let Some(rest) = out.filter(|rest| !rest.is_empty())
         && !sink.pass(rest)

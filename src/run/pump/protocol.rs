@@ -73,6 +73,9 @@ pub enum Word {
         message: String,
         /// The operating system's error number, where one is behind it.
         errno: Option<i32>,
+        /// The file was looked at, and is not what it has to be: gone, or of another size, hash or form. False: it could not
+        /// be looked at, which says nothing about it.
+        content: bool,
     },
 }
 

@@ -22,12 +22,14 @@ pub struct Failure {
     pub message: String,
     /// The operating system's error number, where one is behind it.
     pub errno: Option<i32>,
+    /// The file was looked at, and is not what it has to be.
+    pub content: bool,
 }
 
 impl Failure {
     /// A failure that no error of the operating system is behind.
     pub fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), errno: None }
+        Failure { message: message.into(), errno: None, content: false }
     }
 
     /// Something about the file.
@@ -35,16 +37,21 @@ impl Failure {
         Failure::new(format!("{}: {what}", path.display()))
     }
 
+    /// The file is not what it has to be.
+    pub fn content(path: &Path, what: impl std::fmt::Display) -> Failure {
+        Failure { content: true, ..Failure::about(path, what) }
+    }
+
     /// As it goes to the worker.
     pub fn into_word(self) -> Word {
-        Word::Failed { message: self.message.replace('\n', " "), errno: self.errno }
+        Word::Failed { message: self.message.replace('\n', " "), errno: self.errno, content: self.content }
     }
 }
 
 impl From<kernel::Error> for Failure {
     fn from(error: kernel::Error) -> Failure {
         let errno = error.errno();
-        Failure { message: format!("{error}: {}", lower_first(&error.source.to_string())), errno }
+        Failure { message: format!("{error}: {}", lower_first(&error.source.to_string())), errno, content: false }
     }
 }
 

@@ -92,6 +92,8 @@ pub(super) struct Cast {
     pub counters: Counters,
     pub report: Option<Report>,
     pub pump_failure: Option<String>,
+    /// The pump looked at the file, and it is not what it has to be.
+    pub content_wrong: bool,
     /// The pump met the end of a disk.
     pub disk_full: bool,
     /// What it printed could not be handed on; why.
@@ -125,6 +127,7 @@ impl Cast {
             counters: Counters::default(),
             report: None,
             pump_failure: None,
+            content_wrong: false,
             disk_full: false,
             pass_through: matches!(work, Work::Tool(_, Use::PassThrough)),
             silent_since: None,

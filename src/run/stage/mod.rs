@@ -255,8 +255,9 @@ impl Stage {
                 cast.report = Some(report);
                 counters
             }
-            Some(Word::Failed { message, errno }) => {
+            Some(Word::Failed { message, errno, content }) => {
                 cast.pump_failure = Some(message);
+                cast.content_wrong = content;
                 cast.disk_full = errno == Some(kernel::error::ENOSPC);
                 return;
             }

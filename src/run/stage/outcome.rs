@@ -50,6 +50,13 @@ pub struct Fallen {
     pub outcome: Option<Box<Outcome>>,
 }
 
+impl Fallen {
+    /// What was read is not what it has to be. False says nothing about it.
+    pub fn content_wrong(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|outcome| outcome.content_wrong)
+    }
+}
+
 impl From<Failure> for Fallen {
     fn from(failure: Failure) -> Fallen {
         let state = if failure.code == exit::Exit::Cancelled.code() { State::Cancelled } else { State::Failed };
@@ -84,6 +91,8 @@ pub struct Outcome {
     pub heard: Heard,
     /// Lines on standard output, where they were counted.
     pub lines: u64,
+    /// What was read is not what it has to be: the pump or the reader has looked at it. False says nothing about it.
+    pub content_wrong: bool,
     disk_full: bool,
     /// What the program printed did not all reach the caller.
     pub lost: bool,
@@ -101,6 +110,7 @@ impl Outcome {
             exit: None,
             heard: Heard::default(),
             lines: 0,
+            content_wrong: false,
             disk_full: false,
             lost: false,
             kept: (vec![], vec![]),
@@ -114,6 +124,7 @@ impl Outcome {
             Some(stop) => stop.verdict(),
             None => judge(&cast, tool, pump),
         };
+        let content_wrong = stopped.is_none() && (cast.content_wrong || reader_condemns(&cast, tool, pump));
         let exits = [tool, pump].into_iter().flatten();
         let (cpu_us, peak_memory) = exits.fold((0, 0), |(cpu, peak), e| (cpu + e.cpu_us, peak.max(e.peak_memory)));
         let counters = cast.report.as_ref().map_or(cast.counters, |r| r.counters);
@@ -130,6 +141,7 @@ impl Outcome {
             exit: tool,
             heard: cast.heard,
             lines: cast.lines,
+            content_wrong,
             disk_full: cast.disk_full,
             lost: cast.lost.is_some(),
             kept: cast.kept,
@@ -204,4 +216,17 @@ fn judge(cast: &Cast, tool: Option<Exit>, pump: Option<Exit>) -> Verdict {
         (Some(verdict), ..) => verdict,
         (None, ..) => of_tool.unwrap_or(Verdict { state: State::Ok, message: None }),
     }
+}
+
+/// Whether the program that read the content ran, ended by itself, and had something against it. Where the pump vanished it has
+/// seen a part at most; where its shell or loader could not start it (126, 127) nothing; a dump of a newer PostgreSQL than its
+/// own it cannot judge.
+fn reader_condemns(cast: &Cast, tool: Option<Exit>, pump: Option<Exit>) -> bool {
+    let Some(exit) = tool.filter(|_| cast.loading && cast.pump_failure.is_none()) else { return false };
+    // TERM is what a pump gets from us when its reader failed first.
+    let pump_did_its_part =
+        cast.report.is_some() || pump.is_some_and(|pump| pump.signal == Some(Signal::SIGTERM as i32));
+    let by_itself = exit.code.is_some_and(|code| !matches!(code, 126 | 127));
+    let too_new = cast.heard.error.as_ref().is_some_and(|error| error.contains("unsupported version"));
+    pump_did_its_part && by_itself && !too_new && cast.dialect.judge(&exit, &cast.heard).state == State::Failed
 }

@@ -91,6 +91,11 @@ fn several_databases_keep_their_order() {
     let manifest = world.manifest("db");
     assert_eq!(labels(&manifest, "dump"), ["cc", "aa", "bb"]);
     assert_eq!(labels(&manifest, "globals").len(), 1);
+    // Phases, and none of their parts: a database may have thousands of tables.
+    let written: Vec<&str> =
+        manifest["phases"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    let around = (["wait", "prepare", "globals", "dump", "dump", "dump", "flush"], ["verify"; 4]);
+    assert_eq!(written, [&around.0[..], &around.1[..]].concat());
     let run = world.last_run("db");
     let dumped: Vec<_> = phases(&run, "dump").iter().map(|p| p["detail"].as_str().unwrap().to_owned()).collect();
     assert_eq!(dumped, ["cc", "aa", "bb"]);
