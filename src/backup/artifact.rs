@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Manifest, Unreadable};
+use super::trust;
 use crate::config::name::JobName;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -266,27 +267,10 @@ impl Store {
         if self.is_there()? { Ok(fs::list(&self.root)?) } else { Ok(vec![]) }
     }
 
-    /// Whether the job's directory is there, and nobody else can put anything into it: what is restored from it, perhaps with the
-    /// rights of root, must be what was saved.
+    /// Whether the job's directory is there, and can be trusted: what is restored from it, perhaps with the rights of root, must be
+    /// what was saved.
     fn is_there(&self) -> Result<bool, Failure> {
-        let Some(found) = fs::entry(&self.root)? else { return Ok(false) };
-        let own = account::own_uid();
-        let (why, hint) = if !found.is_dir {
-            ("is not a directory".to_owned(), "a link is not followed: let `target` be the place itself".to_owned())
-        } else if found.uid != own && found.uid != 0 {
-            (
-                format!("belongs to `{}`", account::name_of(found.uid)),
-                format!("see who put it there; if all in it is yours: `chown {}`", account::name_of(own)),
-            )
-        } else if found.mode & 0o022 != 0 {
-            let hint = "see what others put there, then: `chmod go-w`; where a file system knows no modes, mount it with a `umask`";
-            (format!("can be written by others (mode {:04o})", found.mode), hint.to_owned())
-        } else {
-            return Ok(true);
-        };
-        Err(Failure::new(Exit::NoPermission, format!("`{}` cannot be trusted", self.root.display()))
-            .caused_by(format!("it {why}"))
-            .hint(hint))
+        trust::check(&self.root)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod prepare;
 pub mod restore;
 pub mod retention;
 pub mod tool;
+pub mod trust;
 pub mod verify;
 
 pub use dialect::Dialect;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::backup::restore::Wish;
+use crate::backup::trust;
 use crate::config::policy::Policy;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -87,6 +88,8 @@ impl RunDir {
     pub fn create(state: &Path, request: &Request) -> Result<RunDir, Failure> {
         let dir = RunDir::of(state, &request.run);
         fs::create_dir_all(&state.join("runs"), 0o700).map_err(|e| no_state(state, &e))?;
+        // Locks, requests and sockets lie there: whoever could put a link there could have this account write elsewhere.
+        trust::check(&fs::canonical(state)?)?;
         fs::create_dir(&dir.path, 0o700).map_err(|e| no_state(state, &e))?;
         let text = serde_json::to_string(request)
             .map_err(|e| Failure::new(Exit::Internal, "cannot write the request").because(&e))?;

@@ -182,7 +182,7 @@ fn a_name_is_exclusive_and_no_name_is_not() {
     begun(1);
     let refused = world.govern(["exec", "--name", "nightly", "--", "true"]).expect(75);
     assert!(refused.stderr.contains("job `nightly` is busy: run "), "{}", refused.stderr);
-    assert_eq!(world.last_run("nightly")["state"], "skipped");
+    assert_eq!(world.history()[0]["state"], "skipped");
     let one = world.start(["exec", "--", "/bin/sh", "-c", &waits]);
     let two = world.start(["exec", "--", "/bin/sh", "-c", &waits]);
     begun(3);

@@ -191,3 +191,16 @@ fn a_name_with_a_policy_is_not_shadowed_by_exec() {
     world.files_job();
     world.govern(["exec", "--name", "files", "--", "true"]).expect(2);
 }
+
+#[test]
+fn a_state_directory_others_can_write_to_is_not_trusted() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    world.files_job();
+    fs::create_dir_all(world.path("state")).unwrap();
+    fs::set_permissions(world.path("state"), PermissionsExt::from_mode(0o777)).unwrap();
+    let told = world.govern(["run", "files"]).expect(77);
+    assert!(told.stderr.contains("cannot be trusted"), "{}", told.stderr);
+    fs::set_permissions(world.path("state"), PermissionsExt::from_mode(0o700)).unwrap();
+    world.govern(["run", "files"]).expect(0);
+}

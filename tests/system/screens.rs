@@ -56,7 +56,7 @@ fn a_run_as_it_happens() {
     files: prepare: ok in 0 s
     files: archive WORLD/source: ok in 0 s, 0 KiB → 0 B
     files: flush: ok in 0 s
-    files: verify FILE: ok in 0 s, 0 KiB → 0 B (0 entries)
+    files: verify FILE: ok in 0 s, 0 B → 0 KiB (0 entries)
     files: publish: ok in 0 s
     files: retain: ok in 0 s (0 kept, 0 removed)
     files: ok after 0 s: WORLD/target/files/RUN

@@ -448,7 +448,7 @@ fn a_second_run_of_a_job_is_refused_and_says_who_holds_it() {
         let refused = finish(level.start(world, &["run", "busy"])).expect(75);
         let holder = format!("run {first}, pid {pid}");
         assert!(refused.stderr.contains(&holder), "{}", refused.stderr);
-        let skipped = world.last_run("busy");
+        let skipped = world.history().remove(0);
         assert_eq!(skipped["state"], "skipped");
         assert!(skipped["reason"].as_str().unwrap().contains(&holder), "{skipped:#}");
         // Another job is none of its business.
