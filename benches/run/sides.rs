@@ -50,8 +50,9 @@ impl World {
     /// Bytes of the job's artifacts; it removes them.
     fn take_artifacts(&self, job: &str) -> u64 {
         let mut bytes = 0;
-        for artifact in fs::read_dir(self.root.join("target").join(job)).unwrap() {
-            let artifact = artifact.unwrap().path();
+        let entries = fs::read_dir(self.root.join("target").join(job)).unwrap().map(|entry| entry.unwrap().path());
+        // The lock beside them is a file.
+        for artifact in entries.filter(|path| path.is_dir()) {
             for file in fs::read_dir(&artifact).unwrap() {
                 bytes += file.unwrap().metadata().unwrap().len();
             }
