@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::phase::{Ending, Open};
 use super::pump::protocol::{Direction, Expected, PumpSpec};
-use super::recorder::{Ending, Open};
 use super::request::{Action, Request};
 use super::stage::taps::Use;
 use super::stage::{Fallen, Outcome, Stage, Work};

@@ -16,6 +16,7 @@ pub mod launch;
 pub mod lines;
 pub mod log;
 pub mod meter;
+pub mod phase;
 pub mod plan;
 pub mod pump;
 pub mod recorder;

@@ -10,6 +10,7 @@ use super::event::{Event, Progress};
 use super::heartbeat::{Beat, Heart, OpenPhase};
 use super::log::Log;
 use super::meter::{self, Meter};
+use super::phase::{Closed, Conclusion, Ending, Open};
 use super::request::{Request, RunDir};
 use crate::failure::Failure;
 use crate::human::{bytes, duration};
@@ -33,72 +34,6 @@ const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// So many events may wait for a client that does not read; it loses the oldest.
 const EVENTS: usize = 1024;
-
-/// A phase that has begun.
-#[derive(Debug, Clone)]
-pub struct Open {
-    /// Its number.
-    pub seq: u32,
-    /// `archive /etc`.
-    pub title: String,
-    name: String,
-    detail: Option<String>,
-    started: Stamp,
-    times: Times,
-    expected: Option<u64>,
-}
-
-/// A phase that has ended, for the manifest.
-#[derive(Debug, Clone)]
-pub struct Closed {
-    /// Its name.
-    pub name: String,
-    /// What it worked on.
-    pub detail: Option<String>,
-    /// Whether it is part of another.
-    pub top: bool,
-    /// When it began.
-    pub started: Stamp,
-    /// How it ended.
-    pub state: State,
-    /// Where the time went.
-    pub times: Times,
-}
-
-/// How a phase ended.
-#[derive(Debug, Clone)]
-pub struct Ending {
-    /// Its state.
-    pub state: State,
-    /// Why not `ok`.
-    pub message: Option<String>,
-    /// What it used.
-    pub usage: Usage,
-    /// Exit code of its program.
-    pub exit_code: Option<i32>,
-}
-
-impl Ending {
-    /// As it should be, with nothing used worth mentioning.
-    pub fn ok() -> Ending {
-        Ending { state: State::Ok, message: None, usage: Usage::default(), exit_code: None }
-    }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone)]
-pub struct Conclusion {
-    /// Its state.
-    pub state: State,
-    /// Why not `ok`.
-    pub failure: Option<Failure>,
-    /// What `govern` ends with.
-    pub code: u8,
-    /// The artifact it published.
-    pub artifact: Option<String>,
-    /// The failure is the exit code of the command of `govern exec`.
-    pub by_command: bool,
-}
 
 /// The recorder of one run.
 pub struct Recorder {

@@ -1,8 +1,8 @@
 //! `govern restore`: an artifact comes back, into a directory or a database.
 
 use super::backup::Done;
+use super::phase::{Ending, Open};
 use super::pump::protocol::{Direction, Expected, PumpSpec};
-use super::recorder::{Ending, Open};
 use super::request::Request;
 use super::stage::{Fallen, Stage, Work};
 use super::verify::find;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::backup::{Done, payload_account, verify_file};
-use super::recorder::{Ending, Open};
+use super::phase::{Ending, Open};
 use super::request::Request;
 use super::stage::{Fallen, Stage};
 use crate::backup::artifact::{Artifact, Store};

@@ -22,9 +22,10 @@ use taps::{Drop, Use};
 
 use super::control::Asked;
 use super::event::Progress;
+use super::phase::{Ending, Open};
 use super::pump::link::PumpLink;
 use super::pump::protocol::Word;
-use super::recorder::{Ending, Open, Recorder};
+use super::recorder::Recorder;
 use crate::backup::dialect::Said;
 use crate::backup::tool::{Output, Tool};
 use crate::config::policy::Supervision;

@@ -14,8 +14,8 @@ use crate::kernel;
 use crate::run::control::Asked;
 use crate::run::event::{Order, Progress};
 use crate::run::meter::Mode;
+use crate::run::phase::Open;
 use crate::run::pump::protocol;
-use crate::run::recorder::Open;
 
 /// What is set by hand holds for a year at most; a larger number is a mistake, and no reason to fail.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);

@@ -9,8 +9,8 @@ use crate::kernel::group::Signal;
 use crate::kernel::process::Exit;
 use crate::ledger::State;
 use crate::ledger::entry::Usage;
+use crate::run::phase::Ending;
 use crate::run::pump::protocol::Report;
-use crate::run::recorder::Ending;
 
 /// Why a run ends before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

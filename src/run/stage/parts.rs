@@ -7,7 +7,8 @@ use super::cast::Cast;
 use crate::kernel::procfs;
 use crate::ledger::State;
 use crate::ledger::entry::Usage;
-use crate::run::recorder::{Ending, Open, Recorder};
+use crate::run::phase::{Ending, Open};
+use crate::run::recorder::Recorder;
 
 /// The part that is under way.
 #[derive(Debug, Default)]
