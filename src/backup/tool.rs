@@ -140,8 +140,8 @@ pub struct Stored {
     pub plain: u64,
     /// Bytes of the file.
     pub stored: u64,
-    /// SHA-256 of the file, lower-case hex.
-    pub sha256: String,
+    /// BLAKE3 of the file, lower-case hex.
+    pub blake3: String,
     /// How the pump wrote it: `direct`, `window`, `buffered`.
     pub method: String,
 }

@@ -185,7 +185,7 @@ impl Compression {
 pub enum Verify {
     /// Not at all.
     None,
-    /// Read back from the disk, size and SHA-256 compared.
+    /// Read back from the disk, size and BLAKE3 compared.
     Hash,
     /// As `hash`, and the stream is read by the tool that would restore it (`tar -t`, `pg_restore --list`).
     List,

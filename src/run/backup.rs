@@ -210,7 +210,7 @@ pub async fn verify_file(
     verify: Verify,
     run: &str,
 ) -> Result<(Ending, ()), Fallen> {
-    let expect = Some(Expected { stored: file.stored.stored, sha256: file.stored.sha256.clone() });
+    let expect = Some(Expected { stored: file.stored.stored, blake3: file.stored.blake3.clone() });
     let spec = PumpSpec {
         direction: Direction::Load { path: directory.join(&file.name), expect },
         compression: manifest.compression,

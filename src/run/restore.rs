@@ -42,7 +42,7 @@ async fn bring_back(
     artifact: &Artifact,
     step: &Step,
 ) -> Result<(Ending, Option<String>), Fallen> {
-    let expect = Some(Expected { stored: step.file.stored.stored, sha256: step.file.stored.sha256.clone() });
+    let expect = Some(Expected { stored: step.file.stored.stored, blake3: step.file.stored.blake3.clone() });
     let direction = Direction::Load { path: artifact.path.join(&step.file.name), expect };
     let spec = PumpSpec { direction, compression: artifact.manifest.compression, rate: None };
     let work = match (&step.tool, &step.path) {

@@ -121,7 +121,7 @@ pub fn load(path: &Path, compression: Compression, expect: Option<Expected>) -> 
 }
 
 pub fn expected(report: &Report) -> Option<Expected> {
-    Some(Expected { stored: report.counters.stored, sha256: report.sha256.clone() })
+    Some(Expected { stored: report.counters.stored, blake3: report.blake3.clone() })
 }
 
 /// Half noise, half text: compresses to about a half.

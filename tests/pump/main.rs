@@ -14,12 +14,11 @@ use govern::config::policy::Compression;
 use govern::config::units::Rate;
 use govern::run::pump::protocol::{Expected, Word};
 use govern::run::pump::{ALONE, FAILED};
-use sha2::{Digest, Sha256};
 
 use harness::{Pump, SmallDisk, ZSTD, bytes, expected, load, places, store, zeroes};
 
-fn sha256(data: &[u8]) -> String {
-    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+fn blake3(data: &[u8]) -> String {
+    ::blake3::hash(data).to_hex().to_string()
 }
 
 #[test]
@@ -34,13 +33,13 @@ fn comes_back_identical() {
                 let stored = fs::read(&path).unwrap();
                 assert_eq!(report.counters.plain, size as u64);
                 assert_eq!(report.counters.stored, stored.len() as u64);
-                assert_eq!(report.sha256, sha256(&stored));
+                assert_eq!(report.blake3, blake3(&stored));
                 assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
                 let plain = if compression == Compression::None { stored } else { zstd::decode_all(&*stored).unwrap() };
                 assert!(plain == data, "{size} bytes are stored differently");
                 let (back, again) = load(&path, compression, expected(&report));
                 assert!(back == data, "{size} bytes come back differently");
-                assert_eq!((again.sha256, again.counters.plain), (report.sha256, size as u64));
+                assert_eq!((again.blake3, again.counters.plain), (report.blake3, size as u64));
                 fs::remove_file(&path).unwrap();
             }
         }
@@ -132,7 +131,7 @@ fn a_reader_that_leaves_does_not_end_the_verification() {
             output.read_exact(&mut [0; 1000]).unwrap();
             drop(output);
             let again = pump.done();
-            assert_eq!((again.counters.plain, again.sha256), (8 << 20, report.sha256));
+            assert_eq!((again.counters.plain, again.blake3), (8 << 20, report.blake3));
             fs::remove_file(&path).unwrap();
         }
     }
@@ -151,8 +150,8 @@ fn damage_is_found_and_named() {
     file.seek(SeekFrom::Start(good.len() as u64 / 2)).unwrap();
     file.write_all(&[!good[good.len() / 2]]).unwrap();
     let message = load(expected(&report));
-    let found = sha256(&fs::read(&path).unwrap());
-    assert_eq!(message, format!("{name}: stored hash differs: expected {}, found {found}", report.sha256));
+    let found = blake3(&fs::read(&path).unwrap());
+    assert_eq!(message, format!("{name}: stored hash differs: expected {}, found {found}", report.blake3));
     assert!(load(None).starts_with(&format!("{name}: zstd stream is damaged")));
 
     fs::write(&path, &good[..good.len() - 5]).unwrap();

@@ -16,8 +16,8 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-fn sha256sum(path: &Path) -> String {
-    let output = Command::new("sha256sum").arg(path).output().unwrap();
+fn b3sum(path: &Path) -> String {
+    let output = Command::new("b3sum").arg(path).output().unwrap();
     String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
 }
 
@@ -70,7 +70,7 @@ fn the_manifest_tells_what_lies_beside_it() {
     for file in files {
         let path = artifact.join(file["name"].as_str().unwrap());
         assert_eq!(file["stored"].as_u64().unwrap(), fs::metadata(&path).unwrap().len());
-        assert_eq!(file["sha256"], sha256sum(&path));
+        assert_eq!(file["blake3"], b3sum(&path));
         let plain = Command::new("zstd").args(["-dcq", "--"]).arg(&path).output().unwrap();
         assert_eq!(file["plain"].as_u64().unwrap(), plain.stdout.len() as u64);
     }

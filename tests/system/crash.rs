@@ -10,7 +10,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rusqlite::Connection;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::harness::{World, finish, leftover_cgroups, list, phase, processes_of, wait_for};
 
@@ -115,13 +114,10 @@ fn end(pid: i32) {
 #[track_caller]
 fn whole(artifact: &Path) -> Vec<(PathBuf, String)> {
     let manifest: Value = serde_json::from_slice(&fs::read(artifact.join("manifest.json")).unwrap()).unwrap();
-    let hash = |path: &Path| {
-        let digest = Sha256::digest(fs::read(path).unwrap());
-        digest.iter().map(|b| format!("{b:02x}")).collect::<String>()
-    };
+    let hash = |path: &Path| blake3::hash(&fs::read(path).unwrap()).to_hex().to_string();
     for file in manifest["files"].as_array().unwrap() {
         let path = artifact.join(file["name"].as_str().unwrap());
-        assert_eq!(file["sha256"].as_str().unwrap(), hash(&path), "{}", path.display());
+        assert_eq!(file["blake3"].as_str().unwrap(), hash(&path), "{}", path.display());
         assert_eq!(file["stored"].as_u64().unwrap(), path.metadata().unwrap().size(), "{}", path.display());
     }
     list(artifact).into_iter().map(|path| (path.clone(), hash(&path))).collect()

@@ -87,7 +87,7 @@ pub fn report(socket: &UnixStream, pace: &Pace, events: &Receiver<Event>) -> u8 
         match events.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(Ok(finished)) => {
                 let method = finished.method.to_string();
-                let report = Report { counters: pace.counters(), sha256: finished.sha256, method };
+                let report = Report { counters: pace.counters(), blake3: finished.blake3, method };
                 return if say(socket, &Word::Done(report)) { OK } else { ALONE };
             }
             Ok(Err(failure)) => return fail(socket, failure),

@@ -9,13 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use sha2::{Digest, Sha256};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+
+use blake3::Hasher;
 
 use super::belt::{Next, Sink, Source, belt};
 use super::pace::Pace;
 use super::protocol::Expected;
-use super::stage::{Ended, Event, Failure, Finished, hex, spawn};
+use super::stage::{Ended, Event, Failure, Finished, spawn};
 use crate::config::policy::Compression;
 use crate::kernel::aligned::Block;
 use crate::kernel::error::ENOENT;
@@ -92,17 +93,17 @@ fn read(
     path: &Path,
     pace: &Pace,
 ) -> Ended {
-    let mut hash = Sha256::new();
+    let mut hash = Hasher::new();
     while let Some(mut block) = sink.blank(Block::DISK) {
         reader.fill(&mut block)?;
         if block.is_empty() {
-            let found = hex(&hash.finalize());
+            let found = hash.finalize().to_hex().to_string();
             let verdict = match expect {
-                Some(expected) if !expected.sha256.eq_ignore_ascii_case(&found) => {
-                    let wanted = expected.sha256;
+                Some(expected) if !expected.blake3.eq_ignore_ascii_case(&found) => {
+                    let wanted = expected.blake3;
                     Err(Failure::content(path, format!("stored hash differs: expected {wanted}, found {found}")))
                 }
-                _ => Ok(Finished { sha256: found, method: reader.method() }),
+                _ => Ok(Finished { blake3: found, method: reader.method() }),
             };
             // If nobody is there to hear it, a later stage has failed and said why.
             tell.send(verdict).ok();

@@ -47,8 +47,8 @@ pub enum Direction {
 pub struct Expected {
     /// Size in bytes.
     pub stored: u64,
-    /// SHA-256 of the file as it lies on the disk, lower-case hex.
-    pub sha256: String,
+    /// BLAKE3 of the file as it lies on the disk, lower-case hex.
+    pub blake3: String,
 }
 
 /// Worker to pump.
@@ -95,8 +95,8 @@ pub struct Counters {
 pub struct Report {
     /// The final counters.
     pub counters: Counters,
-    /// SHA-256 of the file, lower-case hex.
-    pub sha256: String,
+    /// BLAKE3 of the file, lower-case hex.
+    pub blake3: String,
     /// How the file was written or read: `direct`, `window` or `buffered`.
     pub method: String,
 }

@@ -58,8 +58,8 @@ impl From<kernel::Error> for Failure {
 /// What the last stage knows when all went through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
-    /// SHA-256 of the file, lower-case hex.
-    pub sha256: String,
+    /// BLAKE3 of the file, lower-case hex.
+    pub blake3: String,
     /// How the file was written or read.
     pub method: Method,
 }
@@ -108,9 +108,4 @@ impl Drop for LastWords {
             self.events.send(Err(Failure::new(format!("the {name} stage of the pump died")))).ok();
         }
     }
-}
-
-/// Lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

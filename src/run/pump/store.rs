@@ -12,12 +12,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
+
+use blake3::Hasher;
 
 use super::belt::{Middle, Next, Sink, Source, belt, through};
 use super::pace::Pace;
-use super::stage::{Ended, Event, Failure, Finished, hex, spawn};
+use super::stage::{Ended, Event, Failure, Finished, spawn};
 use crate::config::policy::Compression;
 use crate::kernel::aligned::Block;
 use crate::kernel::inherited::Standard;
@@ -160,10 +161,13 @@ fn swap(sink: &Sink, full: Block, wanted: &AtomicUsize) -> Option<Block> {
 
 /// Hashes what passes by, beside the writer: without compression the hash is as slow as a fast disk.
 fn hash(middle: Middle, tell: &Sender<String>) -> Ended {
-    let mut hash = Sha256::new();
-    if middle.watch(|data| hash.update(data)) {
+    let mut hash = Hasher::new();
+    let whole = middle.watch(|data| {
+        hash.update(data);
+    });
+    if whole {
         // If nobody is there to hear it, the writer has failed and said why.
-        tell.send(hex(&hash.finalize())).ok();
+        tell.send(hash.finalize().to_hex().to_string()).ok();
         middle.end();
     }
     Ok(None)
@@ -190,5 +194,5 @@ fn write(
         }
     }
     let method = writer.finish()?;
-    Ok(digest.recv().ok().map(|sha256| Finished { sha256, method }))
+    Ok(digest.recv().ok().map(|blake3| Finished { blake3, method }))
 }

@@ -186,7 +186,7 @@ impl Outcome {
         self.report.as_ref().map(|r| Stored {
             plain: r.counters.plain,
             stored: r.counters.stored,
-            sha256: r.sha256.clone(),
+            blake3: r.blake3.clone(),
             method: r.method.clone(),
         })
     }
