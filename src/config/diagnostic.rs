@@ -155,11 +155,6 @@ impl Diagnostics {
         self.items.iter().any(|item| item.severity == Severity::Error && item.primary.place.file == file)
     }
 
-    /// What takes place in this file, if only in part.
-    pub fn for_file(&self, path: &Path) -> Diagnostics {
-        self.filtered(|diagnostic_path| diagnostic_path == path)
-    }
-
     /// What takes place, if only in part, in a file that is wanted.
     pub(super) fn filtered(&self, wanted: impl Fn(&Path) -> bool) -> Diagnostics {
         let touches = |label: &Label| wanted(self.path(label.place.file));
@@ -319,7 +314,7 @@ mod tests {
         assert!(all.render(true).contains("\u{1b}["));
         insta::assert_snapshot!(all.to_json(), @r#"[{"also":[],"column":1,"file":"/etc/govern/jobs/a.toml","hint":"did you mean `sources`?","line":3,"message":"unknown key `sorces`","severity":"warning"},{"also":[{"column":8,"file":"/etc/govern/jobs/a.toml","line":1,"text":"first"}],"column":8,"file":"/etc/govern/jobs/b.toml","hint":null,"line":1,"message":"two jobs are called `etc`","severity":"error"},{"also":[],"column":null,"file":"/etc/govern/jobs/c.toml","hint":null,"line":null,"message":"cannot read the file: permission denied","severity":"error"}]"#);
         assert!(all.has_errors_in(a) && !all.has_errors_in(b) && all.has_errors());
-        assert_eq!(all.for_file(Path::new("/etc/govern/jobs/a.toml")).items.len(), 2);
+        assert_eq!(all.filtered(|path| path == Path::new("/etc/govern/jobs/a.toml")).items.len(), 2);
     }
 
     #[test]

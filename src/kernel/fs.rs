@@ -251,13 +251,6 @@ pub fn space(path: &Path) -> Result<Space> {
     Ok(Space { free: stat.blocks_available() * unit, total: stat.blocks() * unit })
 }
 
-/// The whole of an inherited stream.
-pub fn read_all(mut from: impl Read, what: &'static str) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes).map_err(|e| Error::about("read", what, e))?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -364,6 +364,12 @@ mod tests {
         Spawn { argv: ["/bin/sh", "-c", script].map(Into::into).to_vec(), ..Spawn::default() }
     }
 
+    fn said(mut stream: std::os::unix::net::UnixStream) -> Vec<u8> {
+        let mut bytes = vec![];
+        std::io::Read::read_to_end(&mut stream, &mut bytes).unwrap();
+        bytes
+    }
+
     #[tokio::test]
     async fn exit_codes_signals_and_usage_are_read() {
         let exit = sh("exit 3").start().unwrap().wait().await.unwrap();
@@ -385,7 +391,7 @@ mod tests {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         let spawn = Spawn { extra: Some((theirs.into(), 3)), ..sh("echo hello >&3") };
         assert!(spawn.start().unwrap().wait().await.unwrap().success());
-        let text = super::super::fs::read_all(ours, "the test's socket").unwrap();
+        let text = said(ours);
         assert_eq!(text, b"hello\n");
     }
 
@@ -399,7 +405,7 @@ mod tests {
             ..sh("nice; ionice -p $$")
         };
         assert!(spawn.start().unwrap().wait().await.unwrap().success());
-        let text = super::super::fs::read_all(ours, "the test's socket").unwrap();
+        let text = said(ours);
         assert_eq!(String::from_utf8(text).unwrap(), "7\nidle\n");
     }
 }

@@ -101,11 +101,6 @@ impl Stage {
         self.account = account;
     }
 
-    /// The account the payload runs as.
-    pub fn account(&self) -> Option<&Account> {
-        self.account.as_ref()
-    }
-
     /// Runs one phase: it begins, `work` does what it is about, and it ends, however that went.
     pub async fn phase<T>(
         &mut self,
