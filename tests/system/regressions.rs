@@ -204,3 +204,33 @@ fn a_state_directory_others_can_write_to_is_not_trusted() {
     fs::set_permissions(world.path("state"), PermissionsExt::from_mode(0o700)).unwrap();
     world.govern(["run", "files"]).expect(0);
 }
+
+#[test]
+fn what_a_timeout_left_unfinished_is_removed_at_once() {
+    let world = World::new();
+    let line = "head -c 1000000 /dev/zero; sleep 777";
+    world.job(
+        "slow",
+        &format!(
+            "kind = \"command\"\ntimeout = \"1s\"\n[command]\nshell = true\nline = \"{line}\"\ncapture = \"a\"\n[artifact]\ntarget = \"{{target}}\"\n"
+        ),
+    );
+    world.govern(["run", "slow"]).expect(124);
+    assert_eq!(world.temporaries("slow"), Vec::<std::path::PathBuf>::new());
+    assert_eq!(crate::harness::phase(&world.last_run("slow"), "discard")["state"], "ok");
+}
+
+#[test]
+fn logs_are_kept_for_as_long_as_the_policy_says() {
+    let world = World::new();
+    world.job("brief", "kind = \"command\"\nlog_keep = \"1h\"\n[command]\nargv = [\"true\"]\n");
+    world.govern(["run", "brief", "--quiet"]).expect(0);
+    let old = world.run_dir();
+    let ledger = rusqlite::Connection::open(world.path("state/ledger.sqlite")).unwrap();
+    ledger.execute("UPDATE runs SET started_us = started_us - 7200000000", []).unwrap();
+    drop(ledger);
+    world.govern(["run", "brief", "--quiet"]).expect(0);
+    assert!(!old.exists(), "a log of two hours ago is kept");
+    assert_eq!(world.history().len(), 2, "the ledger keeps its rows");
+    assert_eq!(crate::harness::list(&world.path("state/runs")).len(), 1);
+}
