@@ -27,6 +27,11 @@ impl Error {
         Error { action, subject: subject.into(), source: source.into() }
     }
 
+    /// In one line: what was tried, and what the kernel answered.
+    pub fn chain(&self) -> String {
+        format!("{self}: {}", self.source)
+    }
+
     /// The kernel's error number, if there is one.
     pub fn errno(&self) -> Option<i32> {
         self.source.raw_os_error()

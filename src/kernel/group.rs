@@ -3,12 +3,15 @@
 //! With a cgroup the kernel keeps the books. Without one the payload is whatever descends from the worker, which adopts orphans
 //! for that purpose; a process cannot leave its ancestors.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use nix::sys::signal::Signal;
 
-use super::cgroup::{self, Cgroup, Place};
+use super::cgroup::Cgroup;
+use super::cgroup::controller::Controller;
+use super::cgroup::place::{self, Place};
 use super::process::{self, KILL_PATIENCE};
 use super::procfs::{self, PROC, Pid};
 use super::{Error, Result};
@@ -20,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Group {
     /// In a cgroup of their own.
-    Cgroup(Cgroup),
+    Cgroup(Enclosure),
     /// Descendants of this process; why there is no cgroup.
     Descendants {
         /// For people.
@@ -28,39 +31,125 @@ pub enum Group {
     },
 }
 
+/// A payload's cgroup and what can be limited in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enclosure {
+    /// The group.
+    pub cgroup: Cgroup,
+    /// The controllers whose limits the kernel enforces on it.
+    pub controllers: BTreeSet<Controller>,
+    /// Why there are no more, where that is known.
+    pub shortfall: Option<String>,
+}
+
+/// How much of a payload the kernel holds for us, from most to least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// A cgroup with cpu, io and memory.
+    Full,
+    /// A cgroup with some of them.
+    Partial,
+    /// A cgroup that can be frozen and killed, without limits.
+    Freeze,
+    /// Nothing but signals and priorities.
+    Signals,
+}
+
+impl Level {
+    /// The word in status, ledger and log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Full => "full",
+            Level::Partial => "partial",
+            Level::Freeze => "freeze",
+            Level::Signals => "signals",
+        }
+    }
+}
+
+impl Enclosure {
+    /// A group in `parent`. Where this process is alone there, as in a unit of its own, it moves into a leaf `worker` and the
+    /// payload gets a leaf `payload` beside it: only so may controllers be handed on. Else a group of the given name, with the
+    /// controllers that happen to be there.
+    fn create(parent: &Path, name: &str) -> Result<Enclosure> {
+        let own = Cgroup::at(parent.to_path_buf());
+        let (cgroup, shortfall) = if own.holds_only(process::own_pid())? {
+            Cgroup::create(parent, "worker")?.take_in(process::own_pid())?;
+            let handed_on = own.hand_on_controllers();
+            (Cgroup::create(parent, "payload")?, handed_on.err().map(|e| e.chain()))
+        } else {
+            let others = "other processes share its cgroup, so that controllers cannot be handed on";
+            (Cgroup::create(parent, name)?, Some(others.to_owned()))
+        };
+        let controllers = cgroup.controllers().unwrap_or_default();
+        Ok(Enclosure { cgroup, controllers, shortfall })
+    }
+
+    /// What can be enforced on it.
+    pub fn level(&self) -> Level {
+        let needed = [Controller::Cpu, Controller::Io, Controller::Memory];
+        match needed.iter().filter(|c| self.controllers.contains(c)).count() {
+            0 => Level::Freeze,
+            3 => Level::Full,
+            _ => Level::Partial,
+        }
+    }
+
+    fn explain(&self) -> String {
+        let path = self.cgroup.path().display();
+        let names: Vec<&str> = self.controllers.iter().map(|c| c.name()).collect();
+        match (self.level(), &self.shortfall) {
+            (Level::Full, _) => format!("cgroup `{path}` with {}", names.join(", ")),
+            (Level::Partial, why) => {
+                let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+                format!("cgroup `{path}` with {} alone{why}", names.join(", "))
+            }
+            _ => format!("freezer cgroup `{path}`, nice, ioprio"),
+        }
+    }
+}
+
 impl Group {
     /// The best this machine allows, for a payload with this (unique) name.
     pub fn create(name: &str) -> Group {
-        let reason = match cgroup::find_place() {
-            Place::Below(parent) => match Cgroup::create(&parent, name) {
-                Ok(group) => return Group::Cgroup(group),
-                Err(error) => format!("{error}: {}", error.source),
+        let reason = match place::find_place() {
+            Place::Below(parent) => match Enclosure::create(&parent, name) {
+                Ok(enclosure) => return Group::Cgroup(enclosure),
+                Err(error) => error.chain(),
             },
             Place::Nowhere(reason) => reason,
         };
         Group::Descendants { reason }
     }
 
-    /// The level of enforcement it gives: `freeze` or `signals`.
-    pub fn level(&self) -> &'static str {
+    /// The level of enforcement it gives.
+    pub fn level(&self) -> Level {
         match self {
-            Group::Cgroup(_) => "freeze",
-            Group::Descendants { .. } => "signals",
+            Group::Cgroup(enclosure) => enclosure.level(),
+            Group::Descendants { .. } => Level::Signals,
         }
     }
 
     /// What the level means and why it is no better.
     pub fn explain(&self) -> String {
         match self {
-            Group::Cgroup(group) => format!("freezer cgroup `{}`, nice, ioprio", group.path().display()),
+            Group::Cgroup(enclosure) => enclosure.explain(),
             Group::Descendants { reason } => format!("process signals, nice, ioprio: {reason}"),
+        }
+    }
+
+    /// Its cgroup, if it has one.
+    pub fn cgroup(&self) -> Option<&Cgroup> {
+        match self {
+            Group::Cgroup(enclosure) => Some(&enclosure.cgroup),
+            Group::Descendants { .. } => None,
         }
     }
 
     /// The processes in it now; zombies do not count.
     pub fn members(&self) -> Result<Vec<Pid>> {
         match self {
-            Group::Cgroup(group) => match group.members() {
+            Group::Cgroup(Enclosure { cgroup, .. }) => match cgroup.members() {
                 // The group was removed, which the kernel allows only when it is empty.
                 Err(e) if e.errno() == Some(libc::ENOENT) => Ok(vec![]),
                 other => other,
@@ -76,7 +165,7 @@ impl Group {
     /// Stops all of it. On a cgroup the kernel does so as soon as it can, which [`Group::is_paused`] tells.
     pub fn pause(&self) -> Result<()> {
         match self {
-            Group::Cgroup(group) => group.freeze(true),
+            Group::Cgroup(Enclosure { cgroup, .. }) => cgroup.freeze(true),
             Group::Descendants { .. } => self.signal(Signal::SIGSTOP),
         }
     }
@@ -84,7 +173,7 @@ impl Group {
     /// Lets all of it go on.
     pub fn resume(&self) -> Result<()> {
         match self {
-            Group::Cgroup(group) => group.freeze(false),
+            Group::Cgroup(Enclosure { cgroup, .. }) => cgroup.freeze(false),
             Group::Descendants { .. } => self.signal(Signal::SIGCONT),
         }
     }
@@ -92,7 +181,7 @@ impl Group {
     /// Whether all of it has stopped.
     pub fn is_paused(&self) -> Result<bool> {
         match self {
-            Group::Cgroup(group) => group.is_frozen(),
+            Group::Cgroup(Enclosure { cgroup, .. }) => cgroup.is_frozen(),
             Group::Descendants { .. } => {
                 let all = procfs::processes(Path::new(PROC))?;
                 let family = procfs::descendants(&all, process::own_pid());
@@ -111,7 +200,7 @@ impl Group {
         let deadline = Instant::now() + KILL_PATIENCE;
         loop {
             match self {
-                Group::Cgroup(group) => match group.kill() {
+                Group::Cgroup(Enclosure { cgroup, .. }) => match cgroup.kill() {
                     Err(e) if e.errno() == Some(libc::ENOENT) => {}
                     other => other?,
                 },
@@ -130,10 +219,13 @@ impl Group {
         }
     }
 
-    /// Removes what [`Group::create`] made. Everything in it must have ended.
-    pub fn delete(&self) -> Result<()> {
+    /// Removes what [`Group::create`] made, once what it has written is on its disk. Everything in it must have ended.
+    pub async fn delete(&self) -> Result<()> {
         match self {
-            Group::Cgroup(group) => group.delete(),
+            Group::Cgroup(Enclosure { cgroup, .. }) => {
+                cgroup.drain().await?;
+                cgroup.delete().await
+            }
             Group::Descendants { .. } => Ok(()),
         }
     }
@@ -188,10 +280,11 @@ pub async fn end_adopted(elders: &[Pid]) -> Result<()> {
 pub async fn end_leftovers(cgroup: Option<&Path>, mark: &str) -> Result<usize> {
     let mut ended = 0;
     if let Some(path) = cgroup.filter(|p| p.is_dir()) {
-        let group = Group::Cgroup(Cgroup::at(path.to_path_buf()));
+        let cgroup = Cgroup::at(path.to_path_buf());
+        let group = Group::Cgroup(Enclosure { cgroup, controllers: BTreeSet::new(), shortfall: None });
         ended += group.members()?.len();
         group.kill(&[]).await?;
-        group.delete()?;
+        group.delete().await?;
     }
     let deadline = Instant::now() + KILL_PATIENCE;
     loop {

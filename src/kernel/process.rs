@@ -348,6 +348,11 @@ pub fn own_pid() -> Pid {
     std::process::id() as Pid
 }
 
+/// The size of a page of memory in bytes.
+pub fn page_size() -> i64 {
+    nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096)
+}
+
 /// The name of this machine.
 pub fn host_name() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())

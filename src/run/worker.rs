@@ -51,10 +51,10 @@ pub async fn work(state: &Path, run: &str, starter: Option<UnixStream>) -> Resul
         }
     };
     let group = Group::create(&format!("govern-{run}"));
-    if let Group::Cgroup(group) = &group {
-        fs::create_file(&run_dir.cgroup(), group.path().as_os_str().as_encoded_bytes())?;
+    if let Some(cgroup) = group.cgroup() {
+        fs::create_file(&run_dir.cgroup(), cgroup.path().as_os_str().as_encoded_bytes())?;
     }
-    recorder.run_started(request.asked_at, group.level(), &group.explain(), None).await;
+    recorder.run_started(request.asked_at, group.level().word(), &group.explain(), None).await;
     control.listen(&recorder, &run_dir);
     let mut supervision = request.policy.supervision.clone();
     if matches!(request.action, Action::Restore { .. }) {

@@ -12,6 +12,7 @@ use crate::backup::tool::Tool;
 use crate::config::policy::{IoClass, Supervision};
 use crate::failure::Failure;
 use crate::kernel::account::Account;
+use crate::kernel::cgroup::Cgroup;
 use crate::kernel::group::Group;
 use crate::kernel::process::{self, Child, Exit, IoPriority, Spawn, Stream};
 use crate::kernel::procfs::Pid;
@@ -233,10 +234,7 @@ impl Dressing<'_> {
     /// A program in the payload's group, with its priorities, and with the mark by which it can be found again.
     fn spawn(&self, argv: Vec<OsString>) -> kernel::Result<Spawn> {
         let env = vec![(MARK.into(), Some(self.run.into()))];
-        let cgroup = match self.group {
-            Group::Cgroup(group) => Some(group.entrance()?),
-            Group::Descendants { .. } => None,
-        };
+        let cgroup = self.group.cgroup().map(Cgroup::entrance).transpose()?;
         let io = match self.supervision.io_class {
             IoClass::None => None,
             IoClass::BestEffort => Some(IoPriority::BestEffort(7)),

@@ -135,7 +135,7 @@ impl Stage {
     /// Ends the stage: everything of the payload is gone when this returns, or it says what is not.
     pub async fn close(self) -> (Recorder, kernel::Result<()>) {
         let cleared = match self.group.kill(&[]).await {
-            Ok(()) => self.group.delete(),
+            Ok(()) => self.group.delete().await,
             Err(error) => Err(error),
         };
         (self.recorder, cleared)
