@@ -35,7 +35,8 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
             context.job(name)?;
         }
         let shown = loaded.jobs.iter().filter(|j| names.is_empty() || names.iter().any(|n| n == j.policy.job.as_str()));
-        let pages: Vec<String> = shown.map(print::merged).collect();
+        let slice = loaded.slice.iter().map(print::slice);
+        let pages: Vec<String> = shown.map(print::merged).chain(slice).collect();
         output::data(&pages.join("\n"));
     }
     if loaded.diagnostics.has_errors() {

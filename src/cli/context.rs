@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::path::PathBuf;
 
+use crate::config::limits::SliceLimits;
 use crate::config::value::nearest;
 use crate::config::{Dirs, Job, Loaded, load};
 use crate::exit::Exit;
@@ -67,6 +68,22 @@ impl Context {
     pub fn has_policy(&self, name: &str) -> bool {
         let loaded = self.policies();
         loaded.job(name).is_some() || loaded.refused.iter().any(|(refused, _)| refused == name)
+    }
+
+    /// The limits of all runs together. Errors in `govern.toml` are told: a mistyped limit must not become "no limit".
+    pub fn slice(&self) -> Result<SliceLimits, Failure> {
+        let loaded = self.policies();
+        match loaded.slice {
+            Some(slice) => Ok(slice.limits),
+            None if loaded.missing => Ok(SliceLimits::hygiene()),
+            None => {
+                super::output::diagnostics(&loaded.why_no_slice());
+                Err(Failure::new(
+                    Exit::Config,
+                    "the limits of all runs together are not known: `govern.toml` cannot be used",
+                ))
+            }
+        }
     }
 
     /// Whether to draw for people on standard error.

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Context, run};
+use crate::config::fragment::KindName;
+use crate::config::limits::Limits;
 use crate::config::name::JobName;
 use crate::config::policy::{Command, IoClass, Kind, Policy, Supervision};
 use crate::exit::Exit;
@@ -63,12 +65,15 @@ pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
         warning_codes: vec![],
         capture: None,
     };
+    let slice = context.slice()?;
     let policy = Policy {
         job,
         description: None,
         kind: Kind::Command(command),
         artifact: None,
         supervision: Supervision { user: None, timeout, grace: GRACE, nice: 19, io_class: IoClass::Idle, rate: None },
+        limits: Limits::hygiene(KindName::Command),
+        slice,
         log_keep: Some(LOG_KEEP),
     };
     let request = Request {

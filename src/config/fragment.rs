@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::limits::keys::{CommonKeys, LimitsKeys};
 use super::policy::{Compression, Globals, IoClass, Verify};
 use super::reader::{Field, Reader, Section};
 use super::shapes;
@@ -18,6 +19,8 @@ use super::value;
 pub struct MachineFile {
     /// `[defaults]`.
     pub defaults: Section<Shared>,
+    /// `[slice]`.
+    pub slice: Section<CommonKeys>,
 }
 
 /// A file of `jobs/`.
@@ -78,6 +81,8 @@ pub struct Shared {
     pub rate: Field<Option<Rate>>,
     /// `log_keep`: 1 h to 36500 days.
     pub log_keep: Field<Option<Duration>>,
+    /// `[limits]`
+    pub limits: Section<LimitsKeys>,
     /// `[artifact]`
     pub artifact: Section<ArtifactKeys>,
     /// `[retention]`
@@ -185,7 +190,7 @@ pub struct CommandKeys {
 impl MachineFile {
     /// Reads `govern.toml`.
     pub fn read(r: &mut Reader<'_>) -> MachineFile {
-        MachineFile { defaults: r.section("defaults", Shared::read) }
+        MachineFile { defaults: r.section("defaults", Shared::read), slice: r.section("slice", CommonKeys::read) }
     }
 }
 
@@ -234,6 +239,7 @@ impl Shared {
             io_class: r.key("io_class", value::word(IO_CLASSES)),
             rate: r.key("rate", value::or_word("unlimited", value::unit("a rate such as `20MB/s`"))),
             log_keep: r.key("log_keep", value::or_word("forever", shapes::span(3600, 36_500 * DAY))),
+            limits: r.section("limits", LimitsKeys::read),
             artifact: r.section("artifact", ArtifactKeys::read),
             retention: r.section("retention", RetentionKeys::read),
         }

@@ -11,6 +11,7 @@ use toml::de::DeTable;
 
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
 use super::fragment::{JobFile, MachineFile, Shared};
+use super::limits::{Slice, SliceLimits, rules};
 use super::merge::Setting;
 use super::name::JobName;
 use super::policy::Policy;
@@ -43,6 +44,8 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// The jobs with errors: the name, as far as it can be told, and the file.
     pub refused: Vec<(String, PathBuf)>,
+    /// The limits of all runs together; `None` where `govern.toml` has errors, or the directory cannot be read.
+    pub slice: Option<Slice>,
     /// There is no configuration directory. With neither this nor errors, an empty list of jobs means that there are none.
     pub missing: bool,
 }
@@ -51,6 +54,12 @@ impl Loaded {
     /// The job of this name.
     pub fn job(&self, name: &str) -> Option<&Job> {
         self.jobs.iter().find(|job| job.policy.job.as_str() == name)
+    }
+
+    /// What keeps `slice` from being known: the errors of `govern.toml`, or of the directory.
+    pub fn why_no_slice(&self) -> Diagnostics {
+        let of_a_job = |path: &Path| path.parent().is_some_and(|directory| directory.ends_with(JOBS));
+        self.diagnostics.filtered(|path| path.ends_with(MACHINE_FILE) || !of_a_job(path))
     }
 
     /// What keeps the job of this name from being run: the errors of its files, and of `govern.toml`. Empty if there is
@@ -85,10 +94,11 @@ pub fn load(dir: &Path) -> Loaded {
         }
     };
     let known = KnownKeys::new(out.add_file(dir, None));
-    let (defaults, machine) = match entries.iter().find(|path| path.ends_with(MACHINE_FILE)) {
+    let (machine, file) = match entries.iter().find(|path| path.ends_with(MACHINE_FILE)) {
         Some(path) => machine_file(out, path, &known),
-        None => (no_defaults(known.nowhere), None),
+        None => (nothing_typed(known.nowhere), None),
     };
+    let slice = rules::slice(out, &machine.slice.keys);
     let jobs = dir.join(JOBS);
     let files = match fs::list(&jobs) {
         Ok(files) => files,
@@ -102,14 +112,15 @@ pub fn load(dir: &Path) -> Loaded {
     let mut found = Vec::new();
     for path in files {
         if is_job_file(out, &path) {
-            found.push(job_file(out, path, &known, &defaults));
+            found.push(job_file(out, path, &known, &machine.defaults.keys, &slice.limits));
         }
     }
     tell_duplicates(out, &mut found);
-    let defaults_are_bad = machine.is_some_and(|file| out.has_errors_in(file));
+    let machine_is_bad = file.is_some_and(|file| out.has_errors_in(file));
+    loaded.slice = (!machine_is_bad).then_some(slice);
     for Found { path, file, called, job, .. } in found {
         match job {
-            Some((policy, settings)) if !defaults_are_bad && !out.has_errors_in(file) => {
+            Some((policy, settings)) if !machine_is_bad && !out.has_errors_in(file) => {
                 loaded.jobs.push(Job { policy, settings, file: path });
             }
             _ => loaded.refused.push((called, path)),
@@ -179,29 +190,28 @@ fn is_job_file(out: &mut Diagnostics, path: &Path) -> bool {
     false
 }
 
-fn no_defaults(nowhere: FileId) -> Shared {
+fn nothing_typed(nowhere: FileId) -> MachineFile {
     let none = || Known::default();
     let empty = DeTable::new();
-    let (machine, _) = Reading::file(nowhere, &empty, none(), (none(), ""), MachineFile::read);
-    machine.defaults.keys
+    Reading::file(nowhere, &empty, none(), (none(), ""), MachineFile::read).0
 }
 
-fn machine_file(out: &mut Diagnostics, path: &Path, known: &KnownKeys) -> (Shared, Option<FileId>) {
+fn machine_file(out: &mut Diagnostics, path: &Path, known: &KnownKeys) -> (MachineFile, Option<FileId>) {
     let (file, text) = read(out, path);
-    let Some(text) = text else {
-        let mut unknown = no_defaults(known.nowhere);
-        unknown.doubt();
-        return (unknown, Some(file));
+    let mut machine = match text {
+        Some(text) => {
+            let elsewhere = (known.job.clone(), "a file of `jobs/`");
+            parse(out, file, &text, &known.machine, elsewhere, MachineFile::read).0
+        }
+        None => nothing_typed(known.nowhere),
     };
-    let elsewhere = (known.job.clone(), "a file of `jobs/`");
-    let (mut machine, _) = parse(out, file, &text, &known.machine, elsewhere, MachineFile::read);
     if out.has_errors_in(file) {
         machine.defaults.keys.doubt();
     }
-    (machine.defaults.keys, Some(file))
+    (machine, Some(file))
 }
 
-fn job_file(out: &mut Diagnostics, path: PathBuf, known: &KnownKeys, defaults: &Shared) -> Found {
+fn job_file(out: &mut Diagnostics, path: PathBuf, known: &KnownKeys, defaults: &Shared, slice: &SliceLimits) -> Found {
     let (file, text) = read(out, &path);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let Some(text) = text else { return Found { path, file, called: stem, name: None, job: None } };
@@ -218,7 +228,7 @@ fn job_file(out: &mut Diagnostics, path: PathBuf, known: &KnownKeys, defaults: &
         // The rest of the file is checked all the same.
         None => JobName::nearest(&called),
     };
-    let job = resolve::job(out, file, &checked, &typed, defaults);
+    let job = resolve::job(out, file, &checked, &typed, defaults, slice);
     Found { path, file, called, name, job }
 }
 

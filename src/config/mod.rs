@@ -1,7 +1,7 @@
 //! From TOML to a policy: `govern.toml` and one file for each job.
 //!
 //! ```text
-//! load ─▶ reader, value, shapes ─▶ fragment ─▶ resolve, merge, kinds ─▶ policy
+//! load ─▶ reader, value, shapes ─▶ fragment ─▶ resolve, merge, kinds ─▶ policy, limits
 //!                     (what was typed)       (defaults, rules)
 //! ```
 //!
@@ -11,6 +11,7 @@ pub mod diagnostic;
 pub mod dirs;
 pub mod fragment;
 mod kinds;
+pub mod limits;
 pub mod load;
 pub mod merge;
 pub mod name;

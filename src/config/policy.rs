@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::{Limits, SliceLimits};
 use super::name::JobName;
 use super::units::{Free, Rate};
 
@@ -24,6 +25,10 @@ pub struct Policy {
     pub artifact: Option<ArtifactPolicy>,
     /// How the payload is run and ended.
     pub supervision: Supervision,
+    /// What it may take of the machine.
+    pub limits: Limits,
+    /// What all runs together may take, this one among them.
+    pub slice: SliceLimits,
     /// How long logs of finished runs are kept; `None` keeps them for ever.
     pub log_keep: Option<Duration>,
 }

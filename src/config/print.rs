@@ -2,6 +2,7 @@
 //!
 //! What is printed is itself a job's file, and means the same where `[defaults]` are empty.
 
+use super::limits::Slice;
 use super::load::Job;
 use super::merge::Setting;
 
@@ -24,6 +25,14 @@ pub fn merged(job: &Job) -> String {
         rest = after;
     }
     out
+}
+
+/// The limits of all runs together, each line behind a `#`: they belong into `govern.toml`, not into a job's file.
+pub fn slice(slice: &Slice) -> String {
+    let mut section = String::new();
+    write_section(&mut section, &slice.settings);
+    let lines = section.lines().map(|line| format!("# {line}\n"));
+    std::iter::once("# [slice] of `govern.toml`: all runs together\n".to_owned()).chain(lines).collect()
 }
 
 fn write_section(out: &mut String, settings: &[Setting]) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
 use super::fragment::{JobFile, KindName, Shared};
 use super::kinds;
+use super::limits::{SliceLimits, rules};
 use super::merge::{Merge, Setting, first};
 use super::name::JobName;
 use super::overlap;
@@ -50,6 +51,7 @@ pub fn job(
     name: &JobName,
     typed: &JobFile,
     defaults: &Shared,
+    slice: &SliceLimits,
 ) -> Option<(Policy, Vec<Setting>)> {
     let mut merge = Merge { out, settings: Vec::new() };
     match typed.name.given() {
@@ -76,12 +78,14 @@ pub fn job(
     } else {
         no_artifact(&mut merge, typed).then_some(None)
     };
+    let limits = rules::limits(&mut merge, kind_name, &typed.shared.limits.keys, &defaults.limits.keys);
     let (kind, artifact) = (kind?, artifact?);
     if let (Kind::Filesystem(filesystem), Some(artifact)) = (&kind, &artifact) {
         target_is_outside(&mut merge, typed, defaults, filesystem, artifact, name);
     }
     let settings = merge.settings;
-    Some((Policy { job: name.clone(), description, kind, artifact, supervision, log_keep }, settings))
+    let (job, slice) = (name.clone(), slice.clone());
+    Some((Policy { job, description, kind, artifact, supervision, limits, slice, log_keep }, settings))
 }
 
 fn start_of(file: FileId) -> Place {

@@ -10,6 +10,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod shares;
+
+pub use shares::{CpuMax, Free, Memory, Percent};
+
 /// Why a text is not the value it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be {expected}, not `{found}`")]
@@ -52,8 +56,6 @@ const NO_LIMIT: &str = "leave the key out, or write `unlimited`, for no limit";
 const SIZE: &str = "a size such as `64MiB` or `20MB`";
 const RATE: &str = "a rate such as `20MB/s`";
 const SPAN: &str = "a duration such as `90s`, `2h` or `7d`";
-const PERCENT: &str = "a percentage from `0%` to `100%`";
-const FREE: &str = "a size such as `10GiB` or a percentage such as `5%`";
 
 /// A number of bytes: `512`, `64MiB`, `20MB`, `1.5GiB`. `kB`, `MB`, … count in thousands, `KiB`, `MiB`, … in 1024s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -190,70 +192,6 @@ impl fmt::Display for Span {
             .find(|(_, unit)| nanos.is_multiple_of(*unit))
             .map(|(name, unit)| format!("{}{name}", nanos / unit));
         f.pad(&single.filter(|single| single.len() < parts.len()).unwrap_or(parts))
-    }
-}
-
-/// A share in whole percent, 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Percent(u8);
-
-impl Percent {
-    /// A share; `None` above 100.
-    pub fn new(percent: u8) -> Option<Percent> {
-        (percent <= 100).then_some(Percent(percent))
-    }
-
-    /// 0 to 100.
-    pub fn get(self) -> u8 {
-        self.0
-    }
-}
-
-impl FromStr for Percent {
-    type Err = BadUnit;
-
-    fn from_str(text: &str) -> Result<Self, BadUnit> {
-        let number = text.trim().strip_suffix('%').map(str::trim_end);
-        let digits = number.filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
-        digits.and_then(|n| n.parse().ok()).and_then(Percent::new).ok_or_else(|| {
-            BadUnit::new(PERCENT, text, number.filter(|n| n.contains('.')).map(|_| "whole percents only".to_owned()))
-        })
-    }
-}
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}%", self.0))
-    }
-}
-
-/// Room on a file system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Free {
-    /// Bytes.
-    Bytes(u64),
-    /// Percent of its size, 0 to 100.
-    Percent(u8),
-}
-
-impl FromStr for Free {
-    type Err = BadUnit;
-
-    fn from_str(text: &str) -> Result<Self, BadUnit> {
-        if text.trim_end().ends_with('%') {
-            return text.parse::<Percent>().map(|p| Free::Percent(p.get()));
-        }
-        size(text, "").map(Free::Bytes).map_err(|hint| BadUnit::new(FREE, text, hint))
-    }
-}
-
-impl fmt::Display for Free {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Free::Bytes(bytes) => Size(*bytes).fmt(f),
-            Free::Percent(percent) => f.pad(&format!("{percent}%")),
-        }
     }
 }
 
