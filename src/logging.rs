@@ -7,25 +7,22 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::cli::Command;
 use crate::kernel::terminal;
-
-/// The variable that says what goes to standard error, in the words of `EnvFilter`: `debug`, `govern::ledger=trace`.
-const FILTER: &str = "GOVERN_LOG";
+use crate::run::launch::unit::LOG_FILTER;
 
 /// Starts logging for a command. Without a journal there is none to write to, which is no error.
 pub fn start(command: &Command) {
     // What a worker has to say reaches its starter as events; its own standard error is for what cannot be said that way.
-    let is_worker = matches!(command, Command::Worker(_));
+    let is_worker = matches!(command, Command::Worker(_) | Command::Closed(_));
     let default = if is_worker { LevelFilter::ERROR } else { LevelFilter::WARN };
-    let filter = EnvFilter::builder().with_default_directive(default.into()).with_env_var(FILTER).from_env_lossy();
+    let filter = EnvFilter::builder().with_default_directive(default.into()).with_env_var(LOG_FILTER).from_env_lossy();
     let stderr = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(terminal::stderr_is_terminal())
         .with_target(false)
         .with_filter(filter);
     // JOB=, RUN=, PHASE=: the fields of an event as they are, for `journalctl JOB=etc`.
-    let journal =
-        matches!(command, Command::Worker(_)).then(|| tracing_journald::layer().ok()).flatten().map(|layer| {
-            layer.with_field_prefix(None).with_syslog_identifier("govern".to_owned()).with_filter(LevelFilter::INFO)
-        });
+    let journal = is_worker.then(|| tracing_journald::layer().ok()).flatten().map(|layer| {
+        layer.with_field_prefix(None).with_syslog_identifier("govern".to_owned()).with_filter(LevelFilter::INFO)
+    });
     tracing_subscriber::registry().with(stderr).with(journal).init();
 }

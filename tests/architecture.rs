@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("backup", &["config", "exit", "failure", "kernel", "ledger"]),
     ("run", &["backup", "config", "exit", "failure", "human", "kernel", "ledger"]),
     ("report", &["config", "failure", "human", "kernel", "ledger", "run"]),
-    ("logging", &["cli", "kernel"]),
+    ("logging", &["cli", "kernel", "run"]),
     ("cli", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "report", "run"]),
 ];
 

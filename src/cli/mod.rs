@@ -1,6 +1,7 @@
 //! The command line: parse, call, render. What a command does is elsewhere.
 
 mod check;
+mod closed;
 mod context;
 mod exec;
 
@@ -100,6 +101,9 @@ pub enum Command {
     /// The process of one run
     #[command(hide = true)]
     Worker(worker::Args),
+    /// Close the records of a run whose worker is gone
+    #[command(hide = true)]
+    Closed(closed::Args),
     /// Between a program and a file
     #[command(hide = true)]
     Pump,
@@ -120,6 +124,7 @@ pub fn main(args: Args) -> Result<u8, Failure> {
         Command::Flush(args) => payload::flush(&args),
         Command::Remove(args) => payload::remove(&args),
         Command::Worker(args) => worker::main(&context?, &args),
+        Command::Closed(args) => closed::main(&context?, &args),
         Command::Run(args) => run::main(&context?, &args),
         Command::Exec(args) => exec::main(&context?, args),
         Command::Status(args) => status::main(&context?, &args),

@@ -1,10 +1,13 @@
 //! `govern worker RUN` (hidden): the process of one run.
 
+use std::os::unix::net::UnixStream;
+
 use super::Context;
 use super::context::block_on;
 use crate::failure::Failure;
-use crate::kernel::{inherited, socket};
-use crate::run::launch::STARTER_FD;
+use crate::run::greeting::Greeting;
+use crate::run::request::RunDir;
+use crate::run::worker;
 
 /// `govern worker`.
 #[derive(Debug, clap::Args)]
@@ -12,12 +15,20 @@ pub struct Args {
     run: String,
 }
 
-/// Executes the run.
+/// Executes the run. What fails before its records begin is told to the starter, which has a terminal, if there is one.
 pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
-    // First of all, before anything else can take the number.
-    let starter = inherited::control_socket(STARTER_FD).ok();
-    block_on(async {
-        let starter = starter.map(socket::adopt).transpose()?;
-        crate::run::worker::work(&context.dirs.state, &args.run, starter).await
-    })
+    let state = &context.dirs.state;
+    let Some((stream, greeting)) = Greeting::receive(&RunDir::of(state, &args.run))? else {
+        return block_on(worker::work(state, &args.run, None, None));
+    };
+    let done = block_on(worker::work(state, &args.run, Some(&stream), greeting.no_unit));
+    done.or_else(|failure| report(&stream, failure))
+}
+
+fn report(stream: &UnixStream, failure: Failure) -> Result<u8, Failure> {
+    let code = failure.code;
+    match worker::apologise(stream, &failure) {
+        Ok(()) => Ok(code),
+        Err(_) => Err(failure),
+    }
 }

@@ -13,6 +13,7 @@ pub mod error;
 pub mod flight;
 pub mod fs;
 pub mod group;
+pub mod handover;
 pub mod inherited;
 pub mod lock;
 pub mod mounts;
@@ -21,6 +22,7 @@ pub mod process;
 pub mod procfs;
 pub mod reader;
 pub mod socket;
+pub mod systemd;
 pub mod terminal;
 pub mod writer;
 

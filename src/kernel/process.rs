@@ -333,6 +333,44 @@ pub fn reap_orphans(known: &[Pid]) {
     }
 }
 
+/// This process's environment.
+pub fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
+/// A variable of this process's environment.
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// Puts `variables` in place of this process's environment.
+///
+/// # Safety
+/// No other thread may run: the C library reads the environment without a lock.
+pub unsafe fn replace_environment(variables: &[(OsString, OsString)]) {
+    for (name, _) in std::env::vars_os() {
+        // SAFETY: the caller's promise.
+        unsafe { std::env::remove_var(name) };
+    }
+    for (name, value) in variables {
+        // SAFETY: the caller's promise.
+        unsafe { std::env::set_var(name, value) };
+    }
+}
+
+/// The bits that new files of this process do without.
+pub fn umask() -> u32 {
+    // There is no call that only asks. This program's own files state their mode, so nothing is made with the wrong one in between.
+    let mask = nix::sys::stat::umask(nix::sys::stat::Mode::empty());
+    nix::sys::stat::umask(mask);
+    mask.bits()
+}
+
+/// Sets the bits that new files of this process do without.
+pub fn set_umask(bits: u32) {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
+}
+
 /// The program this process runs, for starting it again in another role.
 pub fn own_program() -> Result<PathBuf> {
     std::env::current_exe().map_err(|e| Error::about("find", "the program of this process", e))

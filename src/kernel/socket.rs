@@ -1,6 +1,7 @@
 //! Unix sockets: pairs between processes, and one listener in each run's directory.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as StdStream;
@@ -18,9 +19,9 @@ pub fn pair() -> Result<(UnixStream, OwnedFd)> {
     Ok((UnixStream::from_std(ours).map_err(failed)?, theirs.into()))
 }
 
-/// An inherited stream socket, watched by the runtime.
+/// A connected stream, watched by the runtime.
 pub fn adopt(stream: StdStream) -> Result<UnixStream> {
-    let failed = |e| Error::about("watch", "an inherited socket", e);
+    let failed = |e| Error::about("watch", "a socket", e);
     stream.set_nonblocking(true).map_err(failed)?;
     UnixStream::from_std(stream).map_err(failed)
 }
@@ -43,6 +44,27 @@ pub async fn connect(directory: &Path, name: &str) -> Result<UnixStream> {
     let failed = |e| Error::path("connect to", &full, e);
     let handle = File::open(directory).map_err(failed)?;
     UnixStream::connect(format!("/proc/self/fd/{}/{name}", handle.as_raw_fd())).await.map_err(failed)
+}
+
+/// Connects to `directory/name` without the runtime; `None` where nobody listens.
+pub fn connect_if_any(directory: &Path, name: &str) -> Result<Option<StdStream>> {
+    let full = directory.join(name);
+    let failed = |e| Error::path("connect to", &full, e);
+    let handle = File::open(directory).map_err(failed)?;
+    match StdStream::connect(format!("/proc/self/fd/{}/{name}", handle.as_raw_fd())) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(e) => Err(failed(e)),
+    }
+}
+
+/// The next one who connects, out of the runtime: reads and writes wait.
+pub async fn accept(listener: &UnixListener) -> Result<StdStream> {
+    let failed = |e| Error::about("accept", "a connection", e);
+    let (stream, _) = listener.accept().await.map_err(failed)?;
+    let stream = stream.into_std().map_err(failed)?;
+    stream.set_nonblocking(false).map_err(failed)?;
+    Ok(stream)
 }
 
 /// Whether the peer may give orders: root, or the account this process runs as.

@@ -4,6 +4,7 @@
 //! to kill -9, to a power cut. It is closed as `interrupted`, with its last sign of life, by whoever notices first.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::heartbeat::{self, Beat};
 use super::log;
@@ -13,11 +14,15 @@ use crate::backup::artifact::Store;
 use crate::backup::manifest::Manifest;
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
+use crate::kernel::error::ENOENT;
 use crate::kernel::lock::{Attempt, Lock};
 use crate::kernel::{fs, group};
 use crate::ledger::entry::{End, Entry, PhaseEnded, Published, RunEnded, State, Times};
 use crate::ledger::query::RunFilter;
 use crate::ledger::{Ledger, spool};
+
+/// Between two looks whether a worker is gone.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Closes every run that lost its worker; says which.
 pub async fn sweep(state: &Path) -> Result<Vec<String>, Failure> {
@@ -51,6 +56,20 @@ fn merge_spools(state: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Waits until the worker of a run is gone, however it ended, and nobody is closing the run.
+pub async fn wait_for_worker(state: &Path, run: &str) -> Result<(), Failure> {
+    let run_dir = RunDir::of(state, run);
+    loop {
+        match Lock::attempt(&run_dir.alive()) {
+            Ok(Attempt::Busy(_)) => tokio::time::sleep(LOOK_AGAIN).await,
+            Ok(Attempt::Held(_)) => return Ok(()),
+            // A run that was refused leaves no directory.
+            Err(error) if error.errno() == Some(ENOENT) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Closes one run if it lost its worker. Called twice, or for a run that is over, it does nothing.
@@ -126,7 +145,7 @@ fn wall_only(wall: u64) -> Times {
 }
 
 /// Removes directories of runs that ended longer ago than `keep`; their entries in the ledger stay.
-pub fn forget_logs(state: &Path, job: &str, keep: std::time::Duration) -> Result<usize, Failure> {
+pub fn forget_logs(state: &Path, job: &str, keep: Duration) -> Result<usize, Failure> {
     let Some(ledger) = Ledger::open_to_read(state)? else { return Ok(0) };
     let oldest = Stamp::now().us.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
     let old = ledger.runs(&RunFilter {

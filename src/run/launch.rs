@@ -1,37 +1,54 @@
 //! Starting a run, and staying with it.
 //!
-//! The starter makes the run's directory, starts a worker in a session of its own and listens to it. The run does not depend on
-//! the starter: it goes on when the starter is killed. The other way round, the starter notices when the worker vanishes and
-//! closes the run.
+//! The starter makes the run's directory, starts a worker and listens to it. Where systemd runs, the worker is a transient unit of
+//! its own, so that systemd keeps the payload together and ends it with the worker; else it is a child in a session of its own. In
+//! either case the run does not depend on the starter: it goes on when the starter is killed. The other way round, the starter
+//! notices when the worker vanishes and sees to it that the run is closed.
+
+pub mod unit;
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::UnixListener;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::close;
 use super::event::{Event, Order};
+use super::greeting::{Greeting, STARTER};
 use super::request::{Request, RunDir};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::group;
 use crate::kernel::process::{self, Child, Spawn, Stream};
 use crate::kernel::procfs::Pid;
+use crate::kernel::systemd::Manager;
 use crate::kernel::{fs, socket};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, State};
 
-/// The descriptor a worker finds its starter's stream on.
-pub const STARTER_FD: i32 = 3;
+/// How often one looks whether a worker that has not come yet is still on its way.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A run that was started.
 pub struct Launched {
     run: String,
-    worker: Child,
+    worker: Worker,
     words: Lines<BufReader<OwnedReadHalf>>,
     orders: OwnedWriteHalf,
-    /// Children this process had before: they are none of the run's.
-    elders: Vec<Pid>,
+}
+
+/// What the worker is to its starter.
+enum Worker {
+    /// A unit: systemd looks after it.
+    Unit(Manager, String),
+    /// A child.
+    Child {
+        child: Child,
+        /// Children this process had before: they are none of the run's.
+        elders: Vec<Pid>,
+    },
 }
 
 /// Makes the run's directory and starts its worker. Runs that lost their worker are closed first.
@@ -40,31 +57,76 @@ pub async fn launch(state: &Path, request: &Request) -> Result<Launched, Failure
         // A ledger that cannot be read must not cost the backup: what happens now is spooled.
         tracing::warn!("earlier runs could not be looked after: {}", failure.one_line());
     }
-    RunDir::create(state, request)?;
+    let run_dir = RunDir::create(state, request)?;
+    let door = socket::listen(run_dir.path(), STARTER)?;
+    let (worker, no_unit) = match unit::start(state, request).await {
+        Ok((manager, name)) => (Worker::Unit(manager, name), None),
+        Err(why) => (start_child(state, request)?, Some(why)),
+    };
+    let stream = worker.arrival(&door).await?;
+    Greeting::of_this_process(no_unit).send(&stream, request.pass_through)?;
+    fs::remove_tree(&run_dir.path().join(STARTER))?;
+    let (read, orders) = socket::adopt(stream)?.into_split();
+    Ok(Launched { run: request.run.clone(), worker, words: BufReader::new(read).lines(), orders })
+}
+
+/// The command line of a worker.
+fn worker_argv(state: &Path, request: &Request, role: &str) -> Result<Vec<std::ffi::OsString>, Failure> {
+    let program = process::own_program()?.into_os_string();
+    Ok(vec![program, "--state".into(), state.into(), role.into(), (&request.run).into()])
+}
+
+fn start_child(state: &Path, request: &Request) -> Result<Worker, Failure> {
     let elders = group::children()?;
     // What a dead worker leaves becomes ours, and not init's.
     process::adopt_orphans()?;
-    let (ours, theirs) = socket::pair()?;
-    let argv = [
-        process::own_program()?.into_os_string(),
-        "--state".into(),
-        state.as_os_str().to_owned(),
-        "worker".into(),
-        (&request.run).into(),
-    ];
     let spawn = Spawn {
-        argv: argv.into(),
+        argv: worker_argv(state, request, "worker")?,
         directory: Some("/".into()),
-        stdin: if request.pass_through { Stream::Inherit } else { Stream::Null },
-        stdout: if request.pass_through { Stream::Inherit } else { Stream::Null },
         stderr: Stream::Inherit,
-        extra: Some((theirs, STARTER_FD)),
         session: true,
         ..Spawn::default()
     };
-    let worker = spawn.start()?;
-    let (read, orders) = ours.into_split();
-    Ok(Launched { run: request.run.clone(), worker, words: BufReader::new(read).lines(), orders, elders })
+    Ok(Worker::Child { child: spawn.start()?, elders })
+}
+
+impl Worker {
+    /// Waits for the worker to come to the door; an error if it never will.
+    async fn arrival(&self, door: &UnixListener) -> Result<std::os::unix::net::UnixStream, Failure> {
+        let gone = |how: &str| Failure::new(Exit::Internal, format!("the worker ended before it began ({how})"));
+        loop {
+            tokio::select! {
+                stream = socket::accept(door) => return Ok(stream?),
+                exit = self.exit() => return Err(gone(&exit?.describe())),
+                () = tokio::time::sleep(LOOK) => {
+                    if let Worker::Unit(manager, name) = self
+                        && !manager.is_alive(name).await?
+                    {
+                        return Err(gone("systemd").hint(format!("`journalctl -u {name}` says why")));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The end of a child; a unit's is not heard of here.
+    async fn exit(&self) -> crate::kernel::Result<process::Exit> {
+        match self {
+            Worker::Child { child, .. } => child.wait().await,
+            Worker::Unit(..) => std::future::pending().await,
+        }
+    }
+
+    /// Waits for its end; says how it ended.
+    async fn end(&self, state: &Path, run: &str) -> Result<String, Failure> {
+        match self {
+            Worker::Unit(_, name) => {
+                close::wait_for_worker(state, run).await?;
+                Ok(format!("unit `{name}` ended"))
+            }
+            Worker::Child { child, .. } => Ok(child.wait().await?.describe()),
+        }
+    }
 }
 
 /// Closes runs that lost their worker, and removes logs that are old enough.
@@ -106,27 +168,32 @@ impl Launched {
                 _ = terminations.recv() => self.order(Order::Cancel).await,
             }
         }
-        let exit = self.worker.wait().await?;
+        let how = self.worker.end(state, &self.run).await?;
         if let Some(code) = code {
             return Ok(code);
         }
-        // What the worker left has become ours; one that cleared its environment can be found by this alone.
-        group::end_adopted(&self.elders).await?;
-        if close::close(state, &self.run).await? {
-            let what = format!("the worker of run `{}` vanished ({})", self.run, exit.describe());
-            return Err(Failure::new(Exit::Internal, what)
-                .hint(format!("the run is closed as `interrupted`; `govern log {}` shows how far it was", self.run)));
+        if let Worker::Child { elders, .. } = &self.worker {
+            // What it left has become ours; one that cleared its environment can be found by this alone.
+            group::end_adopted(elders).await?;
         }
-        // It ended, and this process was too slow to hear it: stopped, or writing to somebody who does not read.
+        close::close(state, &self.run).await?;
         match ended(state, &self.run)? {
+            Some((Event::Ended { state: State::Interrupted, .. }, _)) => {
+                let what = format!("the worker of run `{}` vanished ({how})", self.run);
+                Err(Failure::new(Exit::Internal, what).hint(format!(
+                    "the run is closed as `interrupted`; `govern log {}` shows how far it was",
+                    self.run
+                )))
+            }
+            // It ended, and this process was too slow to hear it: stopped, or writing to somebody who does not read.
             Some((event, code)) => {
                 heard(&event);
                 Ok(code)
             }
-            // It failed before there was anything to record, and has said why.
+            // It vanished before there was anything to record.
             None => {
                 fs::remove_tree(RunDir::of(state, &self.run).path())?;
-                Ok(exit.code.and_then(|code| u8::try_from(code).ok()).unwrap_or(Exit::Internal.code()))
+                Err(Failure::new(Exit::Internal, format!("the worker vanished before it began ({how})")))
             }
         }
     }

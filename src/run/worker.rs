@@ -3,10 +3,11 @@
 //! It holds two locks as long as it lives: `alive` in the run's directory, which tells everybody that the run is not over, and
 //! the job's, which keeps a second run out. Both go with the process, however it ends.
 
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
 
-use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,13 +24,18 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::group::Group;
 use crate::kernel::lock::{Attempt, Lock};
-use crate::kernel::{fs, process};
+use crate::kernel::{fs, process, socket};
 use crate::ledger::State;
 use crate::ledger::entry::{Times, Usage};
 
-/// Executes a run whose directory lies there; `starter` hears everything from the beginning. Returns the exit code; a failure
-/// is one before the run's records were begun.
-pub async fn work(state: &Path, run: &str, starter: Option<UnixStream>) -> Result<u8, Failure> {
+/// Executes a run whose directory lies there; `starter` hears everything from the beginning, and `no_unit` is why this worker is no
+/// unit of systemd. Returns the exit code; a failure is one before the run's records were begun.
+pub async fn work(
+    state: &Path,
+    run: &str,
+    starter: Option<&UnixStream>,
+    no_unit: Option<String>,
+) -> Result<u8, Failure> {
     let run_dir = RunDir::of(state, run);
     let request = run_dir.request()?;
     let Attempt::Held(_alive) = Lock::attempt(&run_dir.alive())? else {
@@ -38,7 +44,9 @@ pub async fn work(state: &Path, run: &str, starter: Option<UnixStream>) -> Resul
     process::adopt_orphans()?;
     let meter = Meter::start(Mode::Waiting, Instant::now());
     let mut recorder = Recorder::start(&request, state, &run_dir, meter)?;
-    let (mut control, orders) = Control::start(&recorder, starter);
+    let starter = starter.map(UnixStream::try_clone).transpose();
+    let starter = starter.map_err(|e| Failure::new(Exit::Internal, "cannot listen to the starter").because(&e))?;
+    let (mut control, orders) = Control::start(&recorder, starter.map(socket::adopt).transpose()?);
     obey_signals(&control)?;
     let _job_lock = match admit(state, &request)? {
         Admission::Granted(lock) => lock,
@@ -54,7 +62,11 @@ pub async fn work(state: &Path, run: &str, starter: Option<UnixStream>) -> Resul
     if let Some(cgroup) = group.cgroup() {
         fs::create_file(&run_dir.cgroup(), cgroup.path().as_os_str().as_encoded_bytes())?;
     }
-    recorder.run_started(request.asked_at, group.level().word(), &group.explain(), None).await;
+    let mut explanation = group.explain();
+    if let Some(why) = no_unit {
+        explanation.push_str(&format!("; no unit of its own: {why}"));
+    }
+    recorder.run_started(request.asked_at, group.level().word(), &explanation, None).await;
     control.listen(&recorder, &run_dir);
     let mut supervision = request.policy.supervision.clone();
     if matches!(request.action, Action::Restore { .. }) {
@@ -67,6 +79,21 @@ pub async fn work(state: &Path, run: &str, starter: Option<UnixStream>) -> Resul
     let code = conclude(stage, &request, done).await;
     control.farewell().await;
     Ok(code)
+}
+
+/// Tells the starter of a failure that no record tells of.
+pub fn apologise(mut starter: &UnixStream, failure: &Failure) -> std::io::Result<()> {
+    let ended = Event::Ended {
+        state: State::Failed,
+        failure: Some(failure.clone()),
+        code: failure.code,
+        times: Times::default(),
+        usage: Usage::default(),
+        artifact: None,
+        by_command: false,
+    };
+    let line = serde_json::to_string(&ended)?;
+    starter.write_all(format!("{line}\n").as_bytes())
 }
 
 enum Admission {

@@ -1,0 +1,222 @@
+//! systemd as a supervisor of runs: transient units through `systemd-run`, properties through `systemctl`.
+//!
+//! Both are children of this process, so that no D-Bus library is linked in. What is asked of them is built by pure functions.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::process::{self, Spawn};
+use super::{Error, Result};
+
+/// Where systemd keeps its sockets.
+pub const RUN: &str = "/run";
+
+/// A manager that starts units for us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Manager {
+    /// PID 1, for root.
+    System,
+    /// The user's own.
+    User {
+        /// `XDG_RUNTIME_DIR`, where its socket is.
+        runtime: PathBuf,
+    },
+}
+
+impl Manager {
+    /// The manager of an account, or why there is none. `runtime` is what `XDG_RUNTIME_DIR` says, if anything: a crontab line has
+    /// none, and still may have a manager.
+    pub fn find(run: &Path, uid: u32, runtime: Option<&OsStr>) -> std::result::Result<Manager, String> {
+        if !super::fs::is_dir(&run.join("systemd/system")) {
+            return Err("systemd is not the init system".to_owned());
+        }
+        if uid == 0 {
+            return Ok(Manager::System);
+        }
+        let runtime = runtime.map_or_else(|| run.join(format!("user/{uid}")), PathBuf::from);
+        if super::fs::exists(&runtime.join("systemd/private")) {
+            return Ok(Manager::User { runtime });
+        }
+        let who = super::account::name_of(uid);
+        Err(format!("no systemd user manager runs for `{who}` (`loginctl enable-linger {who}` keeps one)"))
+    }
+
+    /// The manager of this process's account.
+    pub fn of_this_process() -> std::result::Result<Manager, String> {
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
+        Manager::find(Path::new(RUN), super::account::own_uid(), runtime.as_deref())
+    }
+
+    /// A call of one of its programs.
+    fn call(&self, program: &str) -> Spawn {
+        let mut spawn = Spawn { argv: vec![program.into()], ..Spawn::default() };
+        // What is read of them must not be translated.
+        spawn.env.push(("LC_ALL".into(), Some("C".into())));
+        if let Manager::User { runtime } = self {
+            spawn.argv.push("--user".into());
+            spawn.env.push(("XDG_RUNTIME_DIR".into(), Some(runtime.into())));
+        }
+        spawn
+    }
+
+    async fn ask(
+        &self,
+        mut spawn: Spawn,
+        arguments: Vec<OsString>,
+        failed: impl Fn(io::Error) -> Error,
+    ) -> Result<String> {
+        spawn.argv.extend(arguments);
+        let said = process::capture(spawn).await?;
+        if said.exit.success() {
+            return Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned());
+        }
+        let why = String::from_utf8_lossy(&said.stderr).trim().replace('\n', "; ");
+        Err(failed(io::Error::other(if why.is_empty() { said.exit.describe() } else { why })))
+    }
+
+    /// Starts a transient unit; returns when its program is executing.
+    ///
+    /// # Errors
+    /// What `systemd-run` says.
+    pub async fn start(&self, unit: &Unit) -> Result<()> {
+        let failed = |e| Error::about("start unit", &unit.name, e);
+        self.ask(self.call("systemd-run"), unit.arguments(), failed).await.map(drop)
+    }
+
+    /// Whether a unit is there and has not ended.
+    ///
+    /// # Errors
+    /// What `systemctl` says.
+    pub async fn is_alive(&self, unit: &str) -> Result<bool> {
+        let arguments = ["show", "--property=ActiveState", "--value", unit].map(OsString::from).to_vec();
+        let state = self.ask(self.call("systemctl"), arguments, |e| Error::about("look at unit", unit, e)).await?;
+        Ok(!matches!(state.as_str(), "inactive" | "failed"))
+    }
+
+    /// Sets properties of a unit until the next boot. An empty value takes one back to its default.
+    ///
+    /// # Errors
+    /// What `systemctl` says: an unknown property, a value it refuses.
+    pub async fn set_properties(&self, unit: &str, properties: &[(&str, String)]) -> Result<()> {
+        let mut arguments: Vec<OsString> = ["set-property", "--runtime", unit].map(OsString::from).to_vec();
+        arguments.extend(properties.iter().map(|(key, value)| format!("{key}={value}").into()));
+        let failed = |e| Error::about("set properties of unit", unit, e);
+        self.ask(self.call("systemctl"), arguments, failed).await.map(drop)
+    }
+}
+
+/// A transient service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Its name, with `.service`.
+    pub name: String,
+    /// A line for `systemctl status`.
+    pub description: String,
+    /// The slice it is in.
+    pub slice: String,
+    /// Program and arguments; the program by its absolute path.
+    pub argv: Vec<OsString>,
+    /// What is executed after any end of it, kill -9 included.
+    pub afterwards: Vec<OsString>,
+    /// Variables of its environment, as `NAME=value`. Everybody on the machine can read them.
+    pub environment: Vec<OsString>,
+    /// Properties, as in systemd.resource-control(5) and systemd.service(5).
+    pub properties: Vec<(&'static str, String)>,
+}
+
+impl Unit {
+    /// The arguments of `systemd-run`.
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec![
+            "--quiet".into(),
+            // A failed unit is in our ledger; systemd need not remember it.
+            "--collect".into(),
+            format!("--unit={}", self.name).into(),
+            format!("--slice={}", self.slice).into(),
+            format!("--description={}", self.description).into(),
+        ];
+        for variable in &self.environment {
+            arguments.extend(["-E".into(), variable.clone()]);
+        }
+        let mut property = |text: OsString| arguments.extend(["-p".into(), text]);
+        let mut stop_post: OsString = "ExecStopPost=".into();
+        stop_post.push(command_line(&self.afterwards));
+        property(stop_post);
+        for (key, value) in &self.properties {
+            property(format!("{key}={value}").into());
+        }
+        arguments.push("--".into());
+        arguments.extend(self.argv.iter().map(|argument| without_variables(argument)));
+        arguments
+    }
+}
+
+/// systemd puts variables into the arguments of a unit: `$$` is a dollar.
+fn without_variables(argument: &OsStr) -> OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let bytes = argument.as_bytes().iter().flat_map(|&b| std::iter::repeat_n(b, 1 + usize::from(b == b'$')));
+    OsString::from_vec(bytes.collect())
+}
+
+/// A command line as unit files have it: each word in quotes, with backslashes before what would end or change it.
+fn command_line(argv: &[OsString]) -> OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut line = Vec::new();
+    for argument in argv {
+        if !line.is_empty() {
+            line.push(b' ');
+        }
+        line.push(b'"');
+        for &byte in without_variables(argument).as_bytes() {
+            if matches!(byte, b'"' | b'\\') {
+                line.push(b'\\');
+            }
+            line.push(byte);
+        }
+        line.push(b'"');
+    }
+    OsString::from_vec(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manager_is_found_by_its_socket() {
+        let dir = tempfile::tempdir().unwrap();
+        let find = |uid| Manager::find(dir.path(), uid, None);
+        assert_eq!(find(0).unwrap_err(), "systemd is not the init system");
+        std::fs::create_dir_all(dir.path().join("systemd/system")).unwrap();
+        assert_eq!(find(0), Ok(Manager::System));
+        assert_eq!(
+            find(3_999_999_999).unwrap_err(),
+            "no systemd user manager runs for `3999999999` (`loginctl enable-linger 3999999999` keeps one)"
+        );
+        std::fs::create_dir_all(dir.path().join("user/1000/systemd/private")).unwrap();
+        assert_eq!(find(1000), Ok(Manager::User { runtime: dir.path().join("user/1000") }));
+        let elsewhere = Manager::find(dir.path(), 5, Some(dir.path().join("user/1000").as_os_str()));
+        assert!(elsewhere.is_ok());
+    }
+
+    #[test]
+    fn what_is_asked_of_systemd_run() {
+        let unit = Unit {
+            name: "govern-etc-1.service".into(),
+            description: "backup etc".into(),
+            slice: "govern.slice".into(),
+            argv: ["/usr/bin/govern", "--state", "/a $b", "worker", "1"].map(Into::into).to_vec(),
+            afterwards: ["/usr/bin/govern", "--state", "/a \"$b\\", "closed", "1"].map(Into::into).to_vec(),
+            environment: vec!["GOVERN_LOG=debug".into()],
+            properties: vec![("Delegate", "yes".into())],
+        };
+        let said: Vec<String> = unit.arguments().iter().map(|a| a.to_string_lossy().into_owned()).collect();
+        assert_eq!(
+            said.join("\n"),
+            "--quiet\n--collect\n--unit=govern-etc-1.service\n--slice=govern.slice\n--description=backup etc\n\
+             -E\nGOVERN_LOG=debug\n-p\nExecStopPost=\"/usr/bin/govern\" \"--state\" \"/a \\\"$$b\\\\\" \"closed\" \"1\"\n\
+             -p\nDelegate=yes\n--\n/usr/bin/govern\n--state\n/a $$b\nworker\n1"
+        );
+    }
+}
