@@ -40,6 +40,8 @@ pub struct Enclosure {
     pub controllers: BTreeSet<Controller>,
     /// Why there are no more, where that is known.
     pub shortfall: Option<String>,
+    /// Its parent is this run's alone, such as a unit of systemd: weights among siblings are that one's.
+    pub in_unit: bool,
 }
 
 /// How much of a payload the kernel holds for us, from most to least.
@@ -73,7 +75,8 @@ impl Enclosure {
     /// controllers that happen to be there.
     fn create(parent: &Path, name: &str) -> Result<Enclosure> {
         let own = Cgroup::at(parent.to_path_buf());
-        let (cgroup, shortfall) = if own.holds_only(process::own_pid())? {
+        let in_unit = own.holds_only(process::own_pid())?;
+        let (cgroup, shortfall) = if in_unit {
             Cgroup::create(parent, "worker")?.take_in(process::own_pid())?;
             let handed_on = own.hand_on_controllers();
             (Cgroup::create(parent, "payload")?, handed_on.err().map(|e| e.chain()))
@@ -82,7 +85,7 @@ impl Enclosure {
             (Cgroup::create(parent, name)?, Some(others.to_owned()))
         };
         let controllers = cgroup.controllers().unwrap_or_default();
-        Ok(Enclosure { cgroup, controllers, shortfall })
+        Ok(Enclosure { cgroup, controllers, shortfall, in_unit })
     }
 
     /// What can be enforced on it.
@@ -281,7 +284,7 @@ pub async fn end_leftovers(cgroup: Option<&Path>, mark: &str) -> Result<usize> {
     let mut ended = 0;
     if let Some(path) = cgroup.filter(|p| p.is_dir()) {
         let cgroup = Cgroup::at(path.to_path_buf());
-        let group = Group::Cgroup(Enclosure { cgroup, controllers: BTreeSet::new(), shortfall: None });
+        let group = Group::Cgroup(Enclosure { cgroup, controllers: BTreeSet::new(), shortfall: None, in_unit: false });
         ended += group.members()?.len();
         group.kill(&[]).await?;
         group.delete().await?;

@@ -34,6 +34,19 @@ pub struct Io {
     pub write_bytes: u64,
 }
 
+/// Bytes of memory the kernel manages: `MemTotal` of meminfo.
+pub fn memory_total(proc: &Path) -> Result<u64> {
+    let path = proc.join("meminfo");
+    let text = fs::read_text(&path)?;
+    meminfo(&text, "MemTotal").ok_or_else(|| Error::path("find `MemTotal` in", &path, std::io::ErrorKind::InvalidData))
+}
+
+/// A line of meminfo, in bytes: the kernel writes kB and means KiB.
+fn meminfo(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
 /// All processes, by id.
 pub fn processes(proc: &Path) -> Result<Vec<Stat>> {
     let mut found = Vec::new();

@@ -48,6 +48,15 @@ impl Manager {
         Manager::find(Path::new(RUN), super::account::own_uid(), runtime.as_deref())
     }
 
+    /// Whether somebody has set this property of a unit until the next boot.
+    pub fn has_set(&self, unit: &str, property: &str) -> bool {
+        let directory = match self {
+            Manager::System => Path::new(RUN).join("systemd/system.control"),
+            Manager::User { runtime } => runtime.join("systemd/user.control"),
+        };
+        super::fs::exists(&directory.join(format!("{unit}.d/50-{property}.conf")))
+    }
+
     /// A call of one of its programs.
     fn call(&self, program: &str) -> Spawn {
         let mut spawn = Spawn { argv: vec![program.into()], ..Spawn::default() };

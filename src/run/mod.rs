@@ -14,6 +14,7 @@ pub mod event;
 pub mod greeting;
 pub mod heartbeat;
 pub mod launch;
+pub mod limits;
 pub mod lines;
 pub mod log;
 pub mod meter;

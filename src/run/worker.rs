@@ -19,7 +19,7 @@ use super::phase::{Conclusion, Ending};
 use super::recorder::Recorder;
 use super::request::{Action, Request, RunDir, job_lock};
 use super::stage::{Stage, Stop};
-use super::{backup, restore, verify};
+use super::{backup, limits, restore, verify};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::group::Group;
@@ -138,6 +138,7 @@ async fn refuse(mut recorder: Recorder, request: &Request, why: &str) -> u8 {
 }
 
 async fn perform(stage: &mut Stage, request: &Request, state: &Path) -> Result<Done, Failure> {
+    stage.lay_down_limits(&request.policy, &limits::of_request(request)).await?;
     stage
         .phase("wait", None, async |stage, _| {
             stage.recorder.meter().switch(Mode::Active, Instant::now());

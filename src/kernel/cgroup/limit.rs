@@ -13,6 +13,7 @@ use cgroups_rs::{Controller as _, MaxValue};
 
 use super::Cgroup;
 use super::controller::Controller;
+use crate::kernel::block::Number;
 use crate::kernel::{Error, Result, fs, process};
 
 /// The period of `cpu.max` in µs, which is the kernel's default (cgroup-v2.rst, "CPU Interface Files").
@@ -46,10 +47,10 @@ impl IoKey {
 /// One limit. `None` takes it away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// `io.max` of one block device, given by major and minor number. The kernel refuses partitions, and the value 1.
+    /// `io.max` of one block device. The kernel refuses partitions, and the value 1.
     Io {
         /// The device.
-        device: (u32, u32),
+        device: Number,
         /// What is capped.
         key: IoKey,
         /// Bytes or operations a second.
@@ -111,8 +112,8 @@ impl Limit {
     /// Finds its value in the text of its file.
     fn find(&self, text: &str) -> Option<String> {
         match self {
-            Limit::Io { device: (major, minor), key, .. } => {
-                let device = format!("{major}:{minor}");
+            Limit::Io { device, key, .. } => {
+                let device = device.to_string();
                 let line = text.lines().find(|line| line.split(' ').next() == Some(&device));
                 // A device without any cap has no line, or an empty one.
                 let value =
@@ -128,8 +129,8 @@ impl Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Limit::Io { device: (major, minor), key, .. } => {
-                write!(f, "io.max {major}:{minor} {}={}", key.name(), self.shown())
+            Limit::Io { device, key, .. } => {
+                write!(f, "io.max {device} {}={}", key.name(), self.shown())
             }
             _ => write!(f, "{} {}", self.file(), self.shown()),
         }
@@ -186,10 +187,10 @@ impl Cgroup {
             value.map_or(MaxValue::Max, |value| MaxValue::Value(i64::try_from(value).unwrap_or(i64::MAX)))
         };
         let done = match *limit {
-            Limit::Io { device: (major, minor), key, cap } => {
+            Limit::Io { device, key, cap } => {
                 let io = BlkIoController::new(root(), true);
                 // The crate has no word for "max"; the kernel takes the largest number for it.
-                let (major, minor, cap) = (u64::from(major), u64::from(minor), cap.unwrap_or(u64::MAX));
+                let (major, minor, cap) = (u64::from(device.major), u64::from(device.minor), cap.unwrap_or(u64::MAX));
                 match key {
                     IoKey::ReadBytes => io.throttle_read_bps_for_device(major, minor, cap),
                     IoKey::WriteBytes => io.throttle_write_bps_for_device(major, minor, cap),
@@ -257,7 +258,7 @@ mod tests {
     }
 
     fn cap(value: Option<u64>) -> Limit {
-        Limit::Io { device: (254, 16), key: IoKey::ReadBytes, cap: value }
+        Limit::Io { device: Number { major: 254, minor: 16 }, key: IoKey::ReadBytes, cap: value }
     }
 
     #[test]
@@ -290,7 +291,8 @@ mod tests {
     fn a_device_is_found_by_its_whole_number_and_key() {
         let text =
             "254:1 rbps=1000 wbps=max riops=max wiops=max\n254:16 rbps=5000000 wbps=max riops=70 wiops=max\n259:0 \n";
-        let find = |device, key| Limit::Io { device, key, cap: None }.find(text).unwrap();
+        let find =
+            |(major, minor), key| Limit::Io { device: Number { major, minor }, key, cap: None }.find(text).unwrap();
         assert_eq!(find((254, 16), IoKey::ReadBytes), "5000000");
         assert_eq!(find((254, 16), IoKey::ReadOps), "70");
         assert_eq!(find((254, 16), IoKey::WriteBytes), "max");

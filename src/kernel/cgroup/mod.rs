@@ -56,6 +56,11 @@ impl Cgroup {
         &self.path
     }
 
+    /// The group it is in; `None` for the root of a file system.
+    pub fn parent(&self) -> Option<Cgroup> {
+        self.path.parent().map(|path| Cgroup::at(path.to_path_buf()))
+    }
+
     /// An open `cgroup.procs`, for [`process::Spawn::cgroup`].
     pub fn entrance(&self) -> Result<OwnedFd> {
         let path = self.path.join("cgroup.procs");

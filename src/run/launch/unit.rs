@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use super::worker_argv;
-use crate::kernel::process;
+use crate::config::policy::Policy;
 use crate::kernel::systemd::{Manager, Unit};
+use crate::kernel::{self, process};
+use crate::run::limits::{self, choose, slice};
 use crate::run::request::{Action, Request};
 
 /// All runs are in it.
@@ -21,6 +23,10 @@ pub const LOG_FILTER: &str = "GOVERN_LOG";
 pub async fn start(state: &Path, request: &Request) -> Result<(Manager, String), String> {
     let manager = Manager::of_this_process()?;
     let unit = describe(state, request)?;
+    if let Err(error) = set_slice(&manager, &request.policy).await {
+        // The worker finds out which limits are missing, and says so.
+        tracing::debug!("{}", error.chain());
+    }
     manager.start(&unit).await.map_err(|error| error.chain())?;
     Ok((manager, unit.name))
 }
@@ -50,8 +56,24 @@ fn describe(state: &Path, request: &Request) -> Result<Unit, String> {
             ("TimeoutStopSec", format!("{stop_seconds}s")),
             // A payload that runs out of its own memory limit fails; its worker writes that down.
             ("OOMPolicy", "continue".to_owned()),
-        ],
+        ]
+        .into_iter()
+        .chain(weights(request))
+        .collect(),
     })
+}
+
+/// Brings the slice to the limits of `govern.toml`.
+async fn set_slice(manager: &Manager, policy: &Policy) -> kernel::Result<()> {
+    let choice = slice::chosen(policy)?;
+    let assignments = slice::assignments(&choice, &|property| manager.has_set(SLICE, property));
+    manager.set_properties(SLICE, &assignments).await
+}
+
+/// What counts among the runs.
+fn weights(request: &Request) -> impl Iterator<Item = (&'static str, String)> {
+    let usual = limits::hygiene(&request.policy.kind);
+    choose::weights(&limits::of_request(request), &usual).into_iter().map(|wish| slice::property(&wish.limit))
 }
 
 fn description(action: &Action, job: &str) -> String {

@@ -4,6 +4,7 @@
 //! returns only when all of it is gone.
 
 mod cast;
+mod limits;
 mod orders;
 mod outcome;
 mod parts;
@@ -22,6 +23,7 @@ use taps::{Drop, Use};
 
 use super::control::Asked;
 use super::event::Progress;
+use super::limits::enforce::InForce;
 use super::phase::{Ending, Open};
 use super::pump::link::PumpLink;
 use super::pump::protocol::Word;
@@ -53,6 +55,7 @@ pub struct Stage {
     group: Group,
     supervision: Supervision,
     account: Option<Account>,
+    in_force: InForce,
     orders: mpsc::Receiver<Asked>,
     /// A pace set by hand, and until when.
     manual_pace: Option<(Option<Rate>, Instant)>,
@@ -81,6 +84,7 @@ impl Stage {
             group,
             supervision,
             account: None,
+            in_force: InForce::default(),
             orders,
             manual_pace: None,
             paused_until: None,
@@ -134,6 +138,9 @@ impl Stage {
 
     /// Ends the stage: everything of the payload is gone when this returns, or it says what is not.
     pub async fn close(self) -> (Recorder, kernel::Result<()>) {
+        if let Some(cgroup) = self.group.cgroup() {
+            self.in_force.let_writes_go(cgroup);
+        }
         let cleared = match self.group.kill(&[]).await {
             Ok(()) => self.group.delete().await,
             Err(error) => Err(error),

@@ -1,0 +1,158 @@
+//! The limits of all runs together: properties of `govern.slice`, which systemd owns.
+
+use super::Unmet;
+use super::choose::{Choice, Wish, choose};
+use super::ground::Ground;
+use crate::config::limits::{Limits, SliceLimits};
+use crate::config::policy::Policy;
+use crate::kernel::Result;
+use crate::kernel::cgroup::controller::Controller;
+use crate::kernel::cgroup::limit::{IoKey, Limit};
+use crate::kernel::procfs;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The properties that can be set, each with what takes it back to its default.
+const PROPERTIES: &[&str] = &[
+    "CPUWeight",
+    "CPUQuota",
+    "IOWeight",
+    "IOReadBandwidthMax",
+    "IOWriteBandwidthMax",
+    "IOReadIOPSMax",
+    "IOWriteIOPSMax",
+    "MemoryHigh",
+    "MemoryMax",
+    "TasksMax",
+];
+
+/// What holds for the slice while a job of this policy runs.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn chosen(policy: &Policy) -> Result<Choice> {
+    let limits = as_of_a_job(&policy.slice);
+    let ground = Ground {
+        // What systemd cannot do it says by itself.
+        controllers: Some(BTreeSet::from(Controller::ALL)),
+        memory: procfs::memory_total(Path::new(procfs::PROC))?,
+        ..Ground::bare()
+    };
+    let ground = ground.with_devices(policy, &limits)?;
+    Ok(choose(&limits, &as_of_a_job(&SliceLimits::hygiene()), &ground))
+}
+
+/// The two differ in what only a job has.
+fn as_of_a_job(slice: &SliceLimits) -> Limits {
+    let SliceLimits { io, write_cap, cpu, memory, pids_max } = slice.clone();
+    Limits { io, io_paths: vec![], write_cap, cpu, memory, pids_max, require: BTreeSet::new() }
+}
+
+/// The assignments that bring a slice to what was chosen. `set` are the properties that somebody has set until the next boot,
+/// which is how a limit that stood in `govern.toml` at an earlier run is known: those that are not wanted any more are taken
+/// back. What an administrator wrote into a unit file is not touched.
+pub fn assignments(choice: &Choice, set: &dyn Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+    let wanted: Vec<(&'static str, String)> = choice
+        .set
+        .iter()
+        .map(|wish| property(&wish.limit))
+        .chain(choice.caps.iter().map(|cap| property(&cap.limit())))
+        .collect();
+    let mut all = vec![];
+    for name in PROPERTIES {
+        let values: Vec<&(&str, String)> = wanted.iter().filter(|(key, _)| key == name).collect();
+        // Lists of devices grow with each assignment; an empty one clears them.
+        let is_list = name.starts_with("IO") && *name != "IOWeight";
+        if (is_list || values.is_empty()) && (set(name) || !values.is_empty()) {
+            all.push((*name, String::new()));
+        }
+        all.extend(values.into_iter().cloned());
+    }
+    all
+}
+
+/// A limit in the words of systemd.resource-control(5).
+pub fn property(limit: &Limit) -> (&'static str, String) {
+    let or_infinity = |value: Option<u64>| value.map_or_else(|| "infinity".to_owned(), |value| value.to_string());
+    match limit {
+        Limit::Io { device, key, cap } => {
+            let name = match key {
+                IoKey::ReadBytes => "IOReadBandwidthMax",
+                IoKey::WriteBytes => "IOWriteBandwidthMax",
+                IoKey::ReadOps => "IOReadIOPSMax",
+                IoKey::WriteOps => "IOWriteIOPSMax",
+            };
+            (name, format!("/dev/block/{device} {}", or_infinity(*cap)))
+        }
+        Limit::IoWeight(weight) => ("IOWeight", weight.to_string()),
+        Limit::CpuMax(percent) => ("CPUQuota", percent.map(|p| format!("{p}%")).unwrap_or_default()),
+        Limit::CpuWeight(weight) => ("CPUWeight", weight.to_string()),
+        Limit::CpuIdle(true) => ("CPUWeight", "idle".to_owned()),
+        Limit::CpuIdle(false) => ("CPUWeight", String::new()),
+        Limit::MemoryHigh(bytes) => ("MemoryHigh", or_infinity(*bytes)),
+        Limit::MemoryMax(bytes) => ("MemoryMax", or_infinity(*bytes)),
+        Limit::PidsMax(count) => ("TasksMax", or_infinity(*count)),
+    }
+}
+
+/// The limits of the slice as its cgroup must show them. systemd puts a cap on the disk below where there is just one, so caps are
+/// looked for on any device of the stack.
+pub fn expected(choice: &Choice) -> (Vec<Wish>, Vec<Vec<Limit>>) {
+    let caps = choice.caps.iter().map(|cap| std::iter::once(cap.limit()).chain(cap.below()).collect());
+    (choice.set.clone(), caps.collect())
+}
+
+/// As [`super::enforce::check`], for the slice.
+pub fn check(cgroup: &crate::kernel::cgroup::Cgroup, choice: &Choice) -> Vec<Unmet> {
+    let (wishes, caps) = expected(choice);
+    let mut unmet = super::enforce::check(cgroup, &wishes);
+    for limits in caps {
+        let holds = |limit: &Limit| matches!(cgroup.holds(limit), Ok(None));
+        if let Some(top) = limits.first().filter(|_| !limits.iter().any(holds)) {
+            unmet.extend(super::enforce::check(cgroup, &[Wish { limit: *top, typed: true }]));
+        }
+    }
+    unmet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(limits: &[Limit]) -> Choice {
+        Choice { set: limits.iter().map(|limit| Wish { limit: *limit, typed: true }).collect(), ..Choice::default() }
+    }
+
+    #[test]
+    fn what_is_wanted_is_set_and_what_was_wanted_is_taken_back() {
+        let choice = choice(&[Limit::CpuWeight(10), Limit::MemoryHigh(Some(1 << 30))]);
+        let fresh = assignments(&choice, &|_| false);
+        assert_eq!(fresh, [("CPUWeight", "10".to_owned()), ("MemoryHigh", "1073741824".to_owned())]);
+        let again = assignments(&choice, &|name| ["TasksMax", "CPUWeight", "IOReadIOPSMax"].contains(&name));
+        assert_eq!(
+            again,
+            [
+                ("CPUWeight", "10".to_owned()),
+                ("IOReadIOPSMax", String::new()),
+                ("MemoryHigh", "1073741824".to_owned()),
+                ("TasksMax", String::new()),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_limit_has_a_property() {
+        use crate::kernel::block::Number;
+        let io = |key, cap| Limit::Io { device: Number { major: 8, minor: 16 }, key, cap };
+        for (limit, name, value) in [
+            (io(IoKey::ReadBytes, Some(5_000_000)), "IOReadBandwidthMax", "/dev/block/8:16 5000000"),
+            (io(IoKey::WriteOps, None), "IOWriteIOPSMax", "/dev/block/8:16 infinity"),
+            (Limit::CpuMax(Some(150)), "CPUQuota", "150%"),
+            (Limit::CpuIdle(true), "CPUWeight", "idle"),
+            (Limit::PidsMax(Some(64)), "TasksMax", "64"),
+        ] {
+            assert_eq!(property(&limit), (name, value.to_owned()));
+            assert!(PROPERTIES.contains(&name));
+        }
+    }
+}
