@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod aligned;
+pub mod block;
 mod cached;
 pub mod cgroup;
 pub mod clock;
