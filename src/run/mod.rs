@@ -13,6 +13,7 @@ pub mod control;
 pub mod event;
 pub mod heartbeat;
 pub mod launch;
+pub mod limits;
 pub mod lines;
 pub mod log;
 pub mod meter;
