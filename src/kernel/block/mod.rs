@@ -24,6 +24,9 @@ pub mod target;
 pub mod uncapped;
 pub mod writeback;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 pub use number::Number;
