@@ -67,7 +67,7 @@ impl fmt::Display for State {
 
 /// A word that is no state.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no state of a run or phase")]
+#[error("`{0}` is no state of a run, phase or limit")]
 pub struct NoState(String);
 
 impl FromStr for State {
@@ -118,6 +118,8 @@ pub enum Entry {
     PhaseEnded(PhaseEnded),
     /// A run ended.
     RunEnded(RunEnded),
+    /// A limit of a run was set, could not be set, or was found to hold or not to hold.
+    Limit(LimitKnown),
     /// An artifact got its name.
     Published(Published),
     /// An artifact was checked again.
@@ -151,7 +153,7 @@ pub struct RunStarted {
     pub action: String,
     /// When it was asked for.
     pub at: Stamp,
-    /// The level of enforcement: `freeze` or `signals`.
+    /// The level of enforcement: `full`, `partial`, `freeze` or `signals`.
     pub level: String,
     /// The worker.
     pub pid: i32,
@@ -161,6 +163,64 @@ pub struct RunStarted {
     pub state: State,
     /// Why it was refused.
     pub reason: Option<String>,
+}
+
+/// What is known of a limit that somebody asked for. The last word on it counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitKnown {
+    /// The run.
+    pub run: String,
+    /// The limit, in the words of the kernel.
+    pub what: String,
+    /// What is known.
+    pub state: LimitState,
+    /// Why, where it does not hold.
+    pub why: Option<String>,
+    /// Since when.
+    pub at: Stamp,
+}
+
+/// Whether a limit holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitState {
+    /// It could not be set.
+    Unmet,
+    /// The kernel has it; nothing has shown yet that it reaches the payload.
+    Unproven,
+    /// What the payload moved passed the device that is capped.
+    Proven,
+    /// It did not, or passed faster than allowed.
+    Disproved,
+}
+
+impl LimitState {
+    /// Every one.
+    pub const ALL: [LimitState; 4] =
+        [LimitState::Unmet, LimitState::Unproven, LimitState::Proven, LimitState::Disproved];
+
+    /// The word used in the ledger, the log and on screens.
+    pub fn word(self) -> &'static str {
+        match self {
+            LimitState::Unmet => "unmet",
+            LimitState::Unproven => "unproven",
+            LimitState::Proven => "proven",
+            LimitState::Disproved => "disproved",
+        }
+    }
+
+    /// Whether the policy does not get what it asks for.
+    pub fn is_trouble(self) -> bool {
+        matches!(self, LimitState::Unmet | LimitState::Disproved)
+    }
+}
+
+impl FromStr for LimitState {
+    type Err = NoState;
+
+    fn from_str(word: &str) -> Result<LimitState, NoState> {
+        LimitState::ALL.into_iter().find(|s| s.word() == word).ok_or_else(|| NoState(word.to_owned()))
+    }
 }
 
 /// The beginning of a phase.
@@ -246,6 +306,6 @@ mod tests {
             assert_eq!(state.word().parse::<State>().unwrap(), state);
             assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{state}\""));
         }
-        assert_eq!("done".parse::<State>().unwrap_err().to_string(), "`done` is no state of a run or phase");
+        assert_eq!("done".parse::<State>().unwrap_err().to_string(), "`done` is no state of a run, phase or limit");
     }
 }

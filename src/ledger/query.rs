@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
 
-use super::entry::{State, Times, Usage};
+use super::entry::{LimitState, State, Times, Usage};
 use super::{Ledger, Result};
 use crate::kernel::clock::Stamp;
 
@@ -69,6 +69,20 @@ pub struct PhaseRow {
     pub usage: Usage,
     /// Exit code of its program.
     pub exit_code: Option<i32>,
+}
+
+/// A limit of a run as it stands in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LimitRow {
+    /// The limit.
+    pub what: String,
+    /// What is known of it.
+    pub state: LimitState,
+    /// Why it does not hold.
+    pub why: Option<String>,
+    /// Since when.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub at: Stamp,
 }
 
 /// An artifact as it stands in the ledger.
@@ -202,6 +216,18 @@ impl Ledger {
         })
     }
 
+    /// What is known of the limits of a run. A ledger that no program of this version has written to yet knows nothing.
+    pub fn limits(&self, run: &str) -> Result<Vec<LimitRow>> {
+        self.sql("read limits", |c| {
+            if !c.table_exists(None, "limits")? {
+                return Ok(vec![]);
+            }
+            c.prepare("SELECT what, state, why, at_us, at_offset FROM limits WHERE run = ?1 ORDER BY what")?
+                .query_map([run], limit_row)?
+                .collect()
+        })
+    }
+
     /// The newest artifact of a job that nobody is known to have removed, that was not found broken, and that `lies_there` still.
     pub fn last_good(&self, job: &str, lies_there: impl Fn(&Path) -> bool) -> Result<Option<ArtifactRow>> {
         self.sql("read artifacts", |c| {
@@ -327,6 +353,17 @@ fn phase_row(row: &Row<'_>) -> rusqlite::Result<PhaseRow> {
         times: times(row)?,
         usage: usage(row)?,
         exit_code: row.get("exit_code")?,
+    })
+}
+
+fn limit_row(row: &Row<'_>) -> rusqlite::Result<LimitRow> {
+    let word: String = row.get("state")?;
+    let unknown = |e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e));
+    Ok(LimitRow {
+        what: row.get("what")?,
+        state: word.parse().map_err(unknown)?,
+        why: row.get("why")?,
+        at: Stamp { us: row.get("at_us")?, offset: row.get("at_offset")? },
     })
 }
 

@@ -1,7 +1,8 @@
 //! The tables, as a list of migrations. A released migration is never edited; a change is a new one at the end.
 
 /// Migration N brings the schema from version N to N + 1 (`PRAGMA user_version`).
-pub const MIGRATIONS: &[&str] = &["
+pub const MIGRATIONS: &[&str] = &[
+    "
     -- Moments are microseconds since 1970 in UTC, with the offset that was in force; durations are microseconds.
     CREATE TABLE runs (
         run             TEXT PRIMARY KEY,
@@ -71,4 +72,17 @@ pub const MIGRATIONS: &[&str] = &["
         removed_us      INTEGER
     ) STRICT;
     CREATE INDEX artifacts_of_job ON artifacts (job, published_us DESC);
-"];
+",
+    "
+    -- What became of the limits a policy asks for.
+    CREATE TABLE limits (
+        run             TEXT NOT NULL,
+        what            TEXT NOT NULL,
+        state           TEXT NOT NULL,
+        why             TEXT,
+        at_us           INTEGER NOT NULL,
+        at_offset       INTEGER NOT NULL,
+        PRIMARY KEY (run, what)
+    ) STRICT, WITHOUT ROWID;
+",
+];

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, named_params};
 
-use super::entry::{End, Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted};
+use super::entry::{End, Entry, LimitKnown, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted};
 use super::{Ledger, Result};
 use crate::kernel::clock::Stamp;
 
@@ -19,6 +19,7 @@ fn apply(tx: &Connection, entry: &Entry) -> rusqlite::Result<()> {
         Entry::PhaseStarted(it) => phase_started(tx, it),
         Entry::PhaseEnded(it) => phase_ended(tx, it),
         Entry::RunEnded(it) => run_ended(tx, it),
+        Entry::Limit(it) => limit(tx, it),
         Entry::Published(it) => published(tx, it),
         Entry::Verified { path, at, good } => tx
             .prepare_cached("UPDATE artifacts SET checked_us = ?2, checked_good = ?3 WHERE path = ?1")?
@@ -94,6 +95,20 @@ fn end(tx: &Connection, sql: &str, run: &str, seq: u32, end: &End) -> rusqlite::
 /// SQLite's integers are signed; no duration and no count of bytes reaches 2^63.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn limit(tx: &Connection, it: &LimitKnown) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO limits (run, what, state, why, at_us, at_offset) VALUES (:run, :what, :state, :why, :us, :offset)
+         ON CONFLICT (run, what) DO UPDATE
+         SET state = excluded.state, why = excluded.why, at_us = excluded.at_us, at_offset = excluded.at_offset
+         WHERE excluded.at_us >= limits.at_us",
+    )?
+    .execute(named_params! {
+        ":run": it.run, ":what": it.what, ":state": it.state.word(), ":why": it.why, ":us": it.at.us,
+        ":offset": it.at.offset,
+    })
+    .map(drop)
 }
 
 fn published(tx: &Connection, it: &Published) -> rusqlite::Result<()> {

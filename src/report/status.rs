@@ -10,7 +10,7 @@ use crate::config::policy::Policy;
 use crate::failure::Failure;
 use crate::human::{bytes, duration};
 use crate::kernel::clock::Stamp;
-use crate::ledger::query::{ArtifactRow, RunRow};
+use crate::ledger::query::{ArtifactRow, LimitRow, RunRow};
 use crate::ledger::{Ledger, State};
 use crate::run::heartbeat::{self, Beat};
 use crate::run::request::RunDir;
@@ -30,6 +30,8 @@ pub struct JobStatus {
     pub last_run: Option<RunRow>,
     /// What that is doing, if it is under way.
     pub now: Option<Beat>,
+    /// The limits of that run, and whether they hold.
+    pub limits: Vec<LimitRow>,
     /// Its newest good artifact: by the ledger, and by what lies on the disk where that is mounted.
     pub last_good: Option<ArtifactRow>,
 }
@@ -57,12 +59,17 @@ pub fn gather(
             }
             None => (None, None),
         };
+        let limits = match (&ledger, &last_run) {
+            (Some(ledger), Some(run)) => ledger.limits(&run.run)?,
+            _ => vec![],
+        };
         let running = last_run.as_ref().filter(|r| r.state == State::Running);
         let now = running.and_then(|r| heartbeat::last(&RunDir::of(state, &r.run).heartbeat()));
         rows.push(JobStatus {
             kind: policy.map(|p| p.kind.name().to_owned()).or_else(|| last_run.as_ref().map(|r| r.kind.clone())),
             description: policy.and_then(|p| p.description.clone()),
             has_policy: policy.is_some(),
+            limits,
             last_run,
             now,
             last_good,
@@ -100,6 +107,19 @@ pub fn render(rows: &[JobStatus], now: Stamp) -> String {
 }
 
 fn note(row: &JobStatus) -> String {
+    let parts = [story(row), limits(row)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// Limits that do not hold.
+fn limits(row: &JobStatus) -> String {
+    let trouble = row.limits.iter().filter(|limit| limit.state.is_trouble());
+    let named: Vec<String> = trouble.map(|limit| format!("{} {}", limit.what, limit.state.word())).collect();
+    named.join(", ")
+}
+
+/// What it is doing, or why it ended as it did.
+fn story(row: &JobStatus) -> String {
     if let Some(beat) = &row.now {
         let Some(phase) = beat.phases.last() else { return String::new() };
         let paused = if beat.progress.paused { ", paused" } else { "" };

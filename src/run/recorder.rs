@@ -18,7 +18,7 @@ use crate::kernel::clock::Stamp;
 use crate::kernel::process;
 use crate::ledger::Ledger;
 use crate::ledger::entry::{
-    End, Entry, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage,
+    End, Entry, LimitKnown, LimitState, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage,
 };
 use crate::ledger::writer::Writer;
 
@@ -265,6 +265,23 @@ impl Recorder {
         self.log.line("", text).await;
         tracing::info!(job = self.job, run = self.run, "{text}");
         self.tell(&Event::Note { text: text.to_owned() });
+    }
+
+    /// What is known of a limit from now on.
+    pub async fn limit(&self, what: &str, state: LimitState, why: Option<&str>) {
+        let (run, what, why) = (self.run.clone(), what.replace('`', ""), why.map(str::to_owned));
+        if state.is_trouble() {
+            let why = why.as_deref().unwrap_or_default();
+            tracing::warn!(
+                job = self.job,
+                run = self.run,
+                limit = what,
+                state = state.word(),
+                "{what} {}: {why}",
+                state.word()
+            );
+        }
+        self.writer.send(Entry::Limit(LimitKnown { run, what, state, why, at: Stamp::now() }));
     }
 
     /// Tells whoever is attached.

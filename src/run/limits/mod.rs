@@ -11,6 +11,7 @@
 pub mod choose;
 pub mod enforce;
 pub mod ground;
+pub mod guard;
 pub mod proof;
 pub mod slice;
 

@@ -1,11 +1,18 @@
 //! The limits of the payload: laid down before the first program, lifted behind the last.
 
-use super::Stage;
-use crate::config::limits::Limits;
+use std::time::Instant;
+
+use super::{Stage, Stop};
+use crate::config::limits::{Limits, Resource};
 use crate::config::policy::Policy;
 use crate::failure::Failure;
+use crate::kernel;
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::group::Group;
+use crate::ledger::entry::LimitState;
+use crate::run::limits::enforce::InForce;
+use crate::run::limits::guard::{Guard, News};
+use crate::run::limits::proof::Verdict;
 use crate::run::limits::{self, Unmet, choose, enforce, ground, slice};
 
 impl Stage {
@@ -25,7 +32,12 @@ impl Stage {
             unmet.extend(above(&enclosure.cgroup, policy, &choose::weights(limits, &usual)));
         }
         self.recorder.log().line("", &format!("limits in force: {}", in_force.describe())).await;
+        for limit in in_force.caps.iter().flat_map(|(_, limits)| limits) {
+            self.recorder.limit(&limit.to_string(), LimitState::Unproven, None).await;
+        }
+        self.guard = Guard::new(&in_force, Instant::now());
         self.in_force = in_force;
+        self.required = limits.require.clone();
         for unmet in &unmet {
             self.tell(unmet).await;
         }
@@ -37,10 +49,48 @@ impl Stage {
     }
 
     async fn tell(&self, unmet: &Unmet) {
-        match unmet.typed {
-            true => self.recorder.note(&unmet.to_string()).await,
-            false => self.recorder.log().line("", &unmet.to_string()).await,
+        if !unmet.typed {
+            return self.recorder.log().line("", &unmet.to_string()).await;
         }
+        self.recorder.note(&unmet.to_string()).await;
+        self.recorder.limit(&unmet.what, LimitState::Unmet, Some(&unmet.why)).await;
+    }
+
+    /// Looks whether the caps hold. One that does not is an alarm, and where the policy requires it, the end of the run.
+    pub(super) async fn guard_limits(&mut self) -> kernel::Result<()> {
+        let Some(cgroup) = self.group.cgroup() else { return Ok(()) };
+        let news = match self.guard.look(cgroup, Instant::now()) {
+            Ok(news) => news,
+            Err(error) => return self.lost_sight(&error).await,
+        };
+        for News { limit, verdict } in news {
+            let what = limit.to_string();
+            match verdict {
+                Verdict::Unproven(_) => {}
+                Verdict::Proven => {
+                    self.recorder.log().line("", &format!("`{what}` is proven")).await;
+                    self.recorder.limit(&what, LimitState::Proven, None).await;
+                }
+                Verdict::Disproved(why) => {
+                    self.recorder.note(&format!("`{what}` does not hold: {why}")).await;
+                    self.recorder.limit(&what, LimitState::Disproved, Some(&why.to_string())).await;
+                    if self.required.contains(&Resource::Io) && self.stopped.is_none() {
+                        self.stop(Stop::NotLimited)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The counters cannot be read: nothing can be proven any more, which is said once.
+    async fn lost_sight(&mut self, error: &kernel::Error) -> kernel::Result<()> {
+        self.guard = Guard::new(&InForce::default(), Instant::now());
+        self.recorder.note(&format!("whether the caps hold can no longer be seen: {}", error.chain())).await;
+        if self.required.contains(&Resource::Io) && self.stopped.is_none() {
+            self.stop(Stop::NotLimited)?;
+        }
+        Ok(())
     }
 }
 

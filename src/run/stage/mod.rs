@@ -10,6 +10,7 @@ mod outcome;
 mod parts;
 pub mod taps;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -24,12 +25,14 @@ use taps::{Drop, Use};
 use super::control::Asked;
 use super::event::Progress;
 use super::limits::enforce::InForce;
+use super::limits::guard::Guard;
 use super::phase::{Ending, Open};
 use super::pump::link::PumpLink;
 use super::pump::protocol::Word;
 use super::recorder::Recorder;
 use crate::backup::dialect::Said;
 use crate::backup::tool::{Output, Tool};
+use crate::config::limits::Resource;
 use crate::config::policy::Supervision;
 use crate::config::units::Rate;
 use crate::failure::Failure;
@@ -56,6 +59,8 @@ pub struct Stage {
     supervision: Supervision,
     account: Option<Account>,
     in_force: InForce,
+    guard: Guard,
+    required: BTreeSet<Resource>,
     orders: mpsc::Receiver<Asked>,
     /// A pace set by hand, and until when.
     manual_pace: Option<(Option<Rate>, Instant)>,
@@ -85,6 +90,8 @@ impl Stage {
             supervision,
             account: None,
             in_force: InForce::default(),
+            guard: Guard::new(&InForce::default(), Instant::now()),
+            required: BTreeSet::new(),
             orders,
             manual_pace: None,
             paused_until: None,
@@ -286,6 +293,7 @@ impl Stage {
             link.push();
         }
         process::reap_orphans(&cast.pids());
+        self.guard_limits().await?;
         let active = Duration::from_micros(self.recorder.times().active);
         let limit = self.supervision.timeout.filter(|_| !self.clearing_up);
         if self.stopped.is_none() && limit.is_some_and(|limit| active > limit) {

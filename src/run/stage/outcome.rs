@@ -19,6 +19,8 @@ pub enum Stop {
     Cancelled,
     /// It was active for too long.
     TimedOut,
+    /// A limit that the policy requires does not hold.
+    NotLimited,
 }
 
 impl Stop {
@@ -28,13 +30,19 @@ impl Stop {
             Stop::Cancelled => Failure::new(exit::Exit::Cancelled, "cancelled"),
             Stop::TimedOut => Failure::new(exit::Exit::Timeout, "active for longer than its `timeout`")
                 .hint("raise `timeout`, or look into the log for what took so long"),
+            Stop::NotLimited => Failure::new(exit::Exit::Unavailable, "a cap that `require` asks for does not hold")
+                .hint(
+                    "the log names it; without \"io\" in `require` the run goes on, and the cap is shown as disproved",
+                ),
         }
     }
 
     fn verdict(self) -> Verdict {
         match self {
             Stop::Cancelled => Verdict { state: State::Cancelled, message: None },
-            Stop::TimedOut => Verdict { state: State::Failed, message: Some(self.failure().message) },
+            Stop::TimedOut | Stop::NotLimited => {
+                Verdict { state: State::Failed, message: Some(self.failure().message) }
+            }
         }
     }
 }
