@@ -36,15 +36,12 @@ pub fn limits(merge: &mut Merge<'_>, subject: &Subject<'_>, job: &LimitsKeys, de
     reads_are_the_jobs_own(merge.out, subject, &job.common);
     caps_have_a_disk(merge.out, subject, &layers);
     let require = [&job.require, &defaults.require];
-    what_is_required_is_there(merge.out, subject, &layers, first(&require));
-    let built_in = Limits::hygiene(subject.kind.value, subject.compression);
-    let built_in = SliceLimits {
-        io: built_in.io,
-        write_cap: built_in.write_cap,
-        cpu: built_in.cpu,
-        memory: built_in.memory,
-        pids_max: built_in.pids_max,
-    };
+    if let Some(typed) = first(&require) {
+        what_is_required_is_there(merge.out, subject, &layers, typed);
+    }
+    let Limits { io, write_cap, cpu, memory, pids_max, require: _ } =
+        Limits::hygiene(subject.kind.value, subject.compression);
+    let built_in = SliceLimits { io, write_cap, cpu, memory, pids_max };
     let SliceLimits { io, write_cap, cpu, memory, pids_max } = merge::common(merge, "limits", &layers, built_in);
     let require = merge.or_default("limits.require", &require, Default::default(), "[]");
     Limits { io, write_cap, cpu, memory, pids_max, require }
@@ -79,7 +76,7 @@ fn meant_for(kind: KindName, defaults: &CommonKeys) -> CommonKeys {
     keys
 }
 
-/// A cap on a disk, as the first layer has it that says anything.
+/// A limit that does not hold without a word, as the first layer has it that says anything.
 #[derive(Debug, Clone, Copy)]
 enum Cap<'a> {
     /// Nobody asks for it.
@@ -118,12 +115,12 @@ fn asked_for<'a>(caps: impl IntoIterator<Item = (&'static str, Cap<'a>)>) -> Opt
 
 /// `memory_max` is where the job is killed, `memory_high` where it begins to wait.
 fn memory_is_in_order(out: &mut Diagnostics, file: FileId, layers: &[&CommonKeys]) {
-    let typed = |of: fn(&CommonKeys) -> &Field<Option<Memory>>| {
+    let limit = |of: fn(&CommonKeys) -> &Field<Option<Memory>>| {
         let fields: Vec<_> = layers.iter().map(|keys| of(keys)).collect();
         first(&fields).and_then(|typed| typed.value.map(|memory| (memory, &typed.place)))
     };
     let (Some((high, high_at)), Some((max, max_at))) =
-        (typed(|keys| &keys.memory_high), typed(|keys| &keys.memory_max))
+        (limit(|keys| &keys.memory_high), limit(|keys| &keys.memory_max))
     else {
         return;
     };
@@ -188,19 +185,16 @@ fn what_is_required_is_there(
     out: &mut Diagnostics,
     subject: &Subject<'_>,
     layers: &[&CommonKeys],
-    require: Option<&Typed<BTreeSet<Resource>>>,
+    require: &Typed<BTreeSet<Resource>>,
 ) {
-    let Some(require) = require else { return };
     let caps = read_caps(layers).into_iter().chain(write_caps(layers));
-    let memory = [cap(layers, |keys| &keys.memory_high), cap(layers, |keys| &keys.memory_max)];
     for resource in &require.value {
         let hint = match resource {
             Resource::Io if caps.clone().all(|(_, cap)| matches!(cap, Cap::Off)) => match subject.kind.value {
                 KindName::PgDump => "set `io_write`, or leave it out of `require`: only a cap can be in force",
                 _ => "set `io_read` or `io_write`, or leave it out of `require`: only a cap can be in force",
             },
-            // Without a word there is a `memory_high`.
-            Resource::Memory if is_unlimited(layers) && matches!(memory, [Cap::Off, Cap::Off]) => {
+            Resource::Memory if memory_is_unlimited(layers) => {
                 "set `memory_high` or `memory_max`, or leave it out of `require`"
             }
             // A weight is always set, and to freeze needs no limit.
@@ -211,9 +205,11 @@ fn what_is_required_is_there(
     }
 }
 
-fn is_unlimited(layers: &[&CommonKeys]) -> bool {
+/// Whether there is neither `memory_high`, which there is without a word, nor `memory_max`.
+fn memory_is_unlimited(layers: &[&CommonKeys]) -> bool {
     let fields: Vec<_> = layers.iter().map(|keys| &keys.memory_high).collect();
-    first(&fields).is_some_and(|typed| typed.value.is_none())
+    let lifted = first(&fields).is_some_and(|typed| typed.value.is_none());
+    lifted && matches!(cap(layers, |keys| &keys.memory_max), Cap::Off)
 }
 
 /// An error at a place, or at the kind of the job if the place is in another file.

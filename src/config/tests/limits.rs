@@ -1,7 +1,7 @@
 //! `[limits]` and `[slice]`: each rule broken once, and what holds without a word.
 
 use super::{errors, errors_with, loaded};
-use crate::config::limits::{CpuWeight, Limits, Resource, SliceLimits, WriteCap};
+use crate::config::limits::{CpuWeight, Limits, MemoryLimits, Resource, SliceLimits, WriteCap};
 use crate::config::policy::Policy;
 use crate::config::units::{CpuMax, Memory, Rate};
 
@@ -140,6 +140,15 @@ fn memory_in_order() {
     insta::assert_snapshot!(errors_with("[defaults.limits]\nmemory_max = \"5%\"\n", &format!("{FS}memory_high = \"6%\"\n")), @"7:15 `memory_max` (`5%`) is below `memory_high` (`6%`) | a job shall wait before it is killed: raise `memory_max`, or lower `memory_high`");
     assert_eq!(errors(&format!("{FS}memory_high = \"50%\"\nmemory_max = \"512MiB\"\n")), "", "not to be compared here");
     assert_eq!(errors(&format!("{FS}memory_high = \"64MiB\"\nmemory_max = \"64MiB\"\n")), "");
+}
+
+#[test]
+fn memory_in_bytes() {
+    let bytes = |high, max| MemoryLimits { high, max }.bytes(1 << 30);
+    assert_eq!(bytes(None, None), (None, None));
+    assert_eq!(bytes(Some(Memory::Percent(50)), Some(Memory::Bytes(64 << 20))), (Some(64 << 20), Some(64 << 20)));
+    assert_eq!(bytes(Some(Memory::Bytes(64 << 20)), Some(Memory::Percent(50))).0, Some(64 << 20));
+    assert_eq!(bytes(Some(Memory::Bytes(64 << 20)), None), (Some(64 << 20), None));
 }
 
 #[test]
