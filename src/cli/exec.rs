@@ -7,7 +7,7 @@ use super::{Context, run};
 use crate::config::fragment::KindName;
 use crate::config::limits::Limits;
 use crate::config::name::JobName;
-use crate::config::policy::{Command, IoClass, Kind, Policy, Supervision};
+use crate::config::policy::{Command, Compression, IoClass, Kind, Policy, Supervision};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
@@ -72,7 +72,7 @@ pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
         kind: Kind::Command(command),
         artifact: None,
         supervision: Supervision { user: None, timeout, grace: GRACE, nice: 19, io_class: IoClass::Idle, rate: None },
-        limits: Limits::hygiene(KindName::Command),
+        limits: Limits::hygiene(KindName::Command, Compression::None),
         slice,
         log_keep: Some(LOG_KEEP),
     };

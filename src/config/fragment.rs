@@ -215,16 +215,12 @@ impl Shared {
     /// Takes what is absent for something that could not be read: in a file with errors nobody knows what is missing,
     /// and no job shall be blamed for it.
     pub fn doubt(&mut self) {
-        fn doubt<T>(field: &mut Field<T>) {
-            if field.is_absent() {
-                *field = Field::Bad;
-            }
-        }
-        doubt(&mut self.artifact.keys.target);
+        self.artifact.keys.target.doubt();
         let keys = &mut self.retention.keys;
         for field in [&mut keys.keep_last, &mut keys.keep_daily, &mut keys.keep_weekly, &mut keys.keep_monthly] {
-            doubt(field);
+            field.doubt();
         }
+        self.limits.keys.common.doubt();
     }
 
     fn read(r: &mut Reader<'_>) -> Shared {

@@ -98,7 +98,8 @@ pub fn load(dir: &Path) -> Loaded {
         Some(path) => machine_file(out, path, &known),
         None => (nothing_typed(known.nowhere), None),
     };
-    let slice = rules::slice(out, &machine.slice.keys);
+    rules::defaults(out, &machine.defaults.keys.limits);
+    let slice = rules::slice(out, &machine.slice);
     let jobs = dir.join(JOBS);
     let files = match fs::list(&jobs) {
         Ok(files) => files,

@@ -43,6 +43,13 @@ impl<T> Field<T> {
         }
     }
 
+    /// Takes an absent key for one that could not be read.
+    pub fn doubt(&mut self) {
+        if self.is_absent() {
+            *self = Field::Bad;
+        }
+    }
+
     /// Whether the key is not there at all.
     pub fn is_absent(&self) -> bool {
         matches!(self, Field::Absent)
@@ -191,14 +198,17 @@ impl<'r> Reader<'r> {
     }
 
     /// The value of a key, or that of an unknown key which must be this one mistyped. It is an error all the same, but it
-    /// shall not make the right one look missing, nor hide what else is wrong with it.
+    /// shall not make the right one look missing, nor hide what else is wrong with it. A name that is known elsewhere is
+    /// misplaced, not mistyped.
     fn find(&self, key: &str) -> Option<&'r Value<'r>> {
         let table = self.table?;
         let known = || self.reading.known.inside(&self.section);
         table.get(key).or_else(|| {
             let mut others = table.iter().map(|(name, value)| (name.get_ref().as_ref(), value));
             others
-                .find(|(name, _)| known().all(|known| known != *name) && value::nearest(name, known()) == Some(key))
+                .find(|(name, _)| {
+                    self.reading.known.holders(name).is_empty() && value::nearest(name, known()) == Some(key)
+                })
                 .map(|(_, value)| value)
         })
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
 use super::fragment::{JobFile, KindName, Shared};
 use super::kinds;
-use super::limits::{SliceLimits, rules};
+use super::limits::SliceLimits;
+use super::limits::rules::{self, Subject};
 use super::merge::{Merge, Setting, first};
 use super::name::JobName;
 use super::overlap;
@@ -78,7 +79,10 @@ pub fn job(
     } else {
         no_artifact(&mut merge, typed).then_some(None)
     };
-    let limits = rules::limits(&mut merge, kind_name, &typed.shared.limits.keys, &defaults.limits.keys);
+    let compression = artifact.iter().flatten().map(|artifact| artifact.compression).next();
+    let subject =
+        Subject { kind: typed.kind.given()?, stores: captures, compression: compression.unwrap_or(Compression::None) };
+    let limits = rules::limits(&mut merge, &subject, &typed.shared.limits.keys, &defaults.limits.keys);
     let (kind, artifact) = (kind?, artifact?);
     if let (Kind::Filesystem(filesystem), Some(artifact)) = (&kind, &artifact) {
         target_is_outside(&mut merge, typed, defaults, filesystem, artifact, name);

@@ -307,3 +307,23 @@ fn control_characters_reach_neither_the_log_nor_the_terminal() {
     let log = world.log("odd");
     assert!(!(ended.stderr + &log).contains('\u{1b}'), "{log}");
 }
+
+#[test]
+fn a_run_keeps_the_limits_it_was_started_with() {
+    let world = World::new();
+    let kept = |world: &World| -> serde_json::Value {
+        world.govern(["exec", "--", "true"]).expect(0);
+        let run = world.last_run("true")["run"].as_str().unwrap().to_owned();
+        let request = fs::read(world.path("state/runs").join(run).join("request.json")).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&request).unwrap()["policy"].take()
+    };
+    let policy = kept(&world);
+    assert_eq!(policy["limits"]["memory"]["high"], serde_json::json!({ "percent": 25 }), "without any file");
+    assert_eq!(policy["slice"]["io"]["weight"], 10);
+    fs::create_dir_all(world.path("config")).unwrap();
+    fs::write(world.path("config/govern.toml"), "[slice]\nio_weight = 3\n").unwrap();
+    assert_eq!(kept(&world)["slice"]["io"]["weight"], 3);
+    fs::write(world.path("config/govern.toml"), "[slice]\nio_weight = \"low\"\n").unwrap();
+    let told = world.govern(["exec", "--", "true"]).expect(78).stderr;
+    assert!(told.contains("govern.toml:2:13"), "a mistyped limit must not become none\n{told}");
+}

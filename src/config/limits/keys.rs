@@ -23,13 +23,11 @@ const PIDS: std::ops::RangeInclusive<i64> = 16..=1 << 22;
 pub struct LimitsKeys {
     /// What `[slice]` has, too.
     pub common: CommonKeys,
-    /// `io_paths`
-    pub io_paths: Field<Vec<PathBuf>>,
     /// `require`
     pub require: Field<BTreeSet<Resource>>,
 }
 
-/// `[slice]`, and the keys of `[limits]` that it has, too. In each, `None` is `"unlimited"`.
+/// `[slice]`, and what `[limits]` has of it. `None` is `"unlimited"`.
 #[derive(Debug, Clone)]
 pub struct CommonKeys {
     /// `io_read`: 64 KiB/s or more.
@@ -42,6 +40,8 @@ pub struct CommonKeys {
     pub io_write_iops: Field<Option<u64>>,
     /// `io_weight`: 1 to 10,000.
     pub io_weight: Field<u16>,
+    /// `io_paths`
+    pub io_paths: Field<Vec<PathBuf>>,
     /// `write_cap`
     pub write_cap: Field<WriteCap>,
     /// `cpu_weight`: 1 to 10,000, or `"idle"`.
@@ -61,7 +61,6 @@ impl LimitsKeys {
     pub fn read(r: &mut Reader<'_>) -> LimitsKeys {
         LimitsKeys {
             common: CommonKeys::read(r),
-            io_paths: r.key("io_paths", value::distinct(value::any_list(value::path))),
             require: r.key("require", |value| {
                 const RESOURCES: &[(&str, Resource)] = &[
                     ("io", Resource::Io),
@@ -77,20 +76,33 @@ impl LimitsKeys {
 }
 
 impl CommonKeys {
+    /// Takes what is absent for something that could not be read, where a job could be blamed for its absence.
+    pub fn doubt(&mut self) {
+        self.io_read.doubt();
+        self.io_write.doubt();
+        self.io_read_iops.doubt();
+        self.io_write_iops.doubt();
+        self.io_paths.doubt();
+        self.write_cap.doubt();
+        self.memory_max.doubt();
+    }
+
     /// Reads `[slice]`, or its part of `[limits]`.
     pub fn read(r: &mut Reader<'_>) -> CommonKeys {
         const WRITE_CAPS: &[(&str, WriteCap)] =
             &[("refuse", WriteCap::Refuse), ("accept-journal-stalls", WriteCap::AcceptJournalStalls)];
-        const MEMORY: &str = "a size such as `128MiB` or a share such as `25%`";
+        const MEMORY: &str = "a size such as `128MiB` or a share of the memory such as `25%`";
+        const CORES: &str = "a percentage of one core such as `50%` or `200%`";
         CommonKeys {
             io_read: r.key("io_read", value::or_word("unlimited", rate)),
             io_write: r.key("io_write", value::or_word("unlimited", rate)),
             io_read_iops: r.key("io_read_iops", value::or_word("unlimited", value::integer(IOPS))),
             io_write_iops: r.key("io_write_iops", value::or_word("unlimited", value::integer(IOPS))),
             io_weight: r.key("io_weight", value::integer(1..=10_000)),
+            io_paths: r.key("io_paths", value::distinct(value::any_list(value::path))),
             write_cap: r.key("write_cap", value::word(WRITE_CAPS)),
             cpu_weight: r.key("cpu_weight", cpu_weight),
-            cpu_max: r.key("cpu_max", value::or_word("unlimited", value::unit("a percentage such as `150%`"))),
+            cpu_max: r.key("cpu_max", value::or_word("unlimited", value::unit(CORES))),
             memory_high: r.key("memory_high", value::or_word("unlimited", value::unit(MEMORY))),
             memory_max: r.key("memory_max", value::or_word("unlimited", value::unit(MEMORY))),
             pids_max: r.key("pids_max", value::or_word("unlimited", value::integer(PIDS))),
@@ -100,7 +112,7 @@ impl CommonKeys {
 
 /// A rate that a backup can end at.
 fn rate(value: &Value<'_>) -> Read<Rate> {
-    let rate: Rate = value::unit("a rate such as `40MB/s`")(value)?;
+    let rate: Rate = value::unit("a rate such as `20MB/s`")(value)?;
     match Rate::per_second(LEAST_RATE) {
         Some(least) if rate < least => {
             Err(vec![Refusal::new(value, format!("must be at least `{least}`, not `{rate}`"))])

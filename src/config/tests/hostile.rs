@@ -20,6 +20,7 @@ fn survive(text: &str) {
     for job in &loaded.jobs {
         super::super::print::merged(job);
     }
+    loaded.slice.iter().for_each(|slice| drop(super::super::print::slice(slice)));
 }
 
 proptest! {
@@ -37,6 +38,7 @@ proptest! {
             Just(","), Just("#"), Just("\r\n"), Just("kind"), Just("filesystem"), Just("sources"), Just("artifact"), Just("-1"),
             Just("defaults"), Just("[pg_dump]\n"), Just("uri = "), Just("\"postgres://u:p@h\""), Just("1e9"), Just("é"), Just("\t"),
             Just("env"), Just("[[command]]"), Just("retention."), Just("1979-05-27"), Just("\\u0000"), Just(" = [\"/etc\"]\n"),
+            Just("[limits]\n"), Just("[slice]\n"), Just("io_read = \"1MB/s\"\n"), Just("require = [\"io\"]\n"), Just("memory_max = \"1%\"\n"),
         ], 0..40)
     ) {
         survive(&parts.concat());

@@ -1,6 +1,7 @@
 //! The module as a whole: files in, jobs and a screen of errors out.
 
 mod hostile;
+mod limits;
 mod rules;
 mod samples;
 mod screens;
@@ -18,6 +19,29 @@ fn loaded(files: &[(&str, &str)]) -> (Loaded, String) {
     let loaded = load(dir.path());
     let screen = plain(&loaded, dir.path());
     (loaded, screen)
+}
+
+/// What is wrong with a job, a line each: `LINE:COLUMN message | hint`.
+fn errors(text: &str) -> String {
+    errors_with("", text)
+}
+
+/// The same beside a `govern.toml`. A warning says that it is one, and keeps no job from being used.
+fn errors_with(machine: &str, text: &str) -> String {
+    let (loaded, _) = loaded(&[("govern.toml", machine), ("jobs/job.toml", text)]);
+    let json = loaded.diagnostics.to_json();
+    let lines: Vec<String> = json
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| {
+            let warning = if e["severity"] == "warning" { "warning: " } else { "" };
+            let (message, hint) = (e["message"].as_str().unwrap(), e["hint"].as_str().unwrap_or("-"));
+            format!("{}:{} {warning}{message} | {hint}", e["line"], e["column"])
+        })
+        .collect();
+    assert_eq!(loaded.diagnostics.has_errors(), loaded.jobs.is_empty());
+    lines.join("\n")
 }
 
 fn plain(loaded: &Loaded, dir: &Path) -> String {

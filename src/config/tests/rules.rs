@@ -1,37 +1,11 @@
 //! Each rule, broken once: the message and its hint.
 
-use super::loaded;
+use super::{errors, errors_with, loaded};
 
 const FS: &str = "kind = \"filesystem\"\n";
 const PG: &str = "kind = \"pg_dump\"\n[artifact]\ntarget = \"/b\"\n[pg_dump]\n";
 const CMD: &str = "kind = \"command\"\n[command]\n";
 const REST: &str = "[filesystem]\nsources = [\"/etc\"]\n[artifact]\ntarget = \"/b\"\n";
-
-/// The errors of a job, a line each: `LINE:COLUMN message | hint`.
-fn errors(text: &str) -> String {
-    errors_with("", text)
-}
-
-fn errors_with(machine: &str, text: &str) -> String {
-    let (loaded, _) = loaded(&[("govern.toml", machine), ("jobs/job.toml", text)]);
-    let json = loaded.diagnostics.to_json();
-    let lines: Vec<String> = json
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|e| {
-            format!(
-                "{}:{} {} | {}",
-                e["line"],
-                e["column"],
-                e["message"].as_str().unwrap(),
-                e["hint"].as_str().unwrap_or("-")
-            )
-        })
-        .collect();
-    assert_eq!(lines.is_empty(), loaded.jobs.len() == 1);
-    lines.join("\n")
-}
 
 #[test]
 fn names_and_kinds() {

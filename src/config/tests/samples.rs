@@ -7,8 +7,9 @@ use toml::de::DeTable;
 
 use super::super::diagnostic::Diagnostics;
 use super::super::fragment::{JobFile, MachineFile};
+use super::super::limits::SliceLimits;
 use super::super::load::KnownKeys;
-use super::super::policy::Kind;
+use super::super::policy::{Kind, Policy};
 use super::super::reader::{Known, Reading};
 use super::{loaded, plain};
 
@@ -36,7 +37,7 @@ fn every_sample_is_a_sound_job() {
 fn a_policy_survives_json() {
     for job in loaded(&JOBS).0.jobs {
         let json = serde_json::to_string(&job.policy).unwrap();
-        assert_eq!(serde_json::from_str::<super::super::policy::Policy>(&json).unwrap(), job.policy);
+        assert_eq!(serde_json::from_str::<Policy>(&json).unwrap(), job.policy);
     }
 }
 
@@ -46,7 +47,9 @@ fn what_is_printed_means_the_same() {
         let printed = super::super::print::merged(&job);
         let (again, screen) = loaded(&[("jobs/again.toml", printed.as_str())]);
         assert_eq!(screen, "", "{printed}");
-        assert_eq!(again.jobs[0].policy, job.policy, "{printed}");
+        // `[slice]` is of `govern.toml`, and shown apart.
+        let expected = Policy { slice: SliceLimits::hygiene(), ..job.policy.clone() };
+        assert_eq!(again.jobs[0].policy, expected, "{printed}");
         if let Kind::Command(command) = &job.policy.kind {
             assert_eq!(command.argv[0], "/usr/local/bin/dump-wiki");
         }
@@ -100,11 +103,15 @@ fn every_example_behind_a_comment_is_well_formed() {
         outcome.errors.into_iter().for_each(|error| all.push(error));
         assert_eq!(all.render(false), "");
     }
-    let root = DeTable::parse(MACHINE.1).unwrap();
+    let text = switched_on(MACHINE.1);
+    let root = DeTable::parse(&text).unwrap();
     let mut all = Diagnostics::default();
-    let file = all.add_file(Path::new("govern.toml"), Some(MACHINE.1));
-    let (machine, _) = Reading::file(file, root.get_ref(), known().machine, (Known::default(), ""), MachineFile::read);
-    assert!(machine.defaults.place.is_some());
+    let file = all.add_file(Path::new("govern.toml"), Some(&text));
+    let (machine, outcome) =
+        Reading::file(file, root.get_ref(), known().machine, (Known::default(), ""), MachineFile::read);
+    outcome.errors.into_iter().for_each(|error| all.push(error));
+    assert_eq!(all.render(false), "");
+    assert!(machine.defaults.place.is_some() && machine.slice.place.is_some());
 }
 
 #[test]
@@ -115,6 +122,8 @@ fn the_merged_policy_of_a_sample() {
     let loaded = super::load(dir.path());
     assert_eq!(plain(&loaded, dir.path()), "");
     let printed = super::super::print::merged(loaded.job("forum-database").unwrap());
+    let slice = super::super::print::slice(loaded.slice.as_ref().unwrap());
+    let printed = format!("{printed}\n{slice}");
     insta::assert_snapshot!(printed.replace(dir.path().to_str().unwrap(), "/etc/govern"), @r#"
     name = "forum-database"               # default
     kind = "pg_dump"                      # /etc/govern/jobs/forum-database.toml:5
@@ -152,5 +161,34 @@ fn the_merged_policy_of_a_sample() {
     keep_weekly = 4    # /etc/govern/govern.toml:23
     keep_monthly = 12  # /etc/govern/jobs/forum-database.toml:50
     minimum = 1        # /etc/govern/govern.toml:25
+
+    [limits]
+    io_read = "unlimited"        # default
+    io_write = "unlimited"       # /etc/govern/govern.toml:35
+    io_read_iops = "unlimited"   # default
+    io_write_iops = "unlimited"  # /etc/govern/govern.toml:37
+    # io_weight: not set
+    io_paths = []                # default
+    write_cap = "refuse"         # /etc/govern/govern.toml:40
+    cpu_weight = 10              # /etc/govern/govern.toml:29
+    cpu_max = "unlimited"        # /etc/govern/govern.toml:30
+    memory_high = "128MiB"       # default
+    memory_max = "unlimited"     # /etc/govern/govern.toml:33
+    pids_max = "unlimited"       # /etc/govern/govern.toml:41
+    require = []                 # /etc/govern/govern.toml:42
+
+    # [slice] of `govern.toml`: all runs together
+    # io_read = "120MB/s"          # /etc/govern/govern.toml:51
+    # io_write = "unlimited"       # /etc/govern/govern.toml:52
+    # io_read_iops = "unlimited"   # /etc/govern/govern.toml:53
+    # io_write_iops = "unlimited"  # /etc/govern/govern.toml:54
+    # io_weight = 10               # /etc/govern/govern.toml:55
+    # io_paths = ["/srv"]          # /etc/govern/govern.toml:56
+    # write_cap = "refuse"         # /etc/govern/govern.toml:57
+    # cpu_weight = 10              # /etc/govern/govern.toml:47
+    # cpu_max = "unlimited"        # /etc/govern/govern.toml:48
+    # memory_high = "50%"          # /etc/govern/govern.toml:49
+    # memory_max = "unlimited"     # /etc/govern/govern.toml:50
+    # pids_max = 4000              # /etc/govern/govern.toml:58
     "#);
 }

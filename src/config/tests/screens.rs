@@ -176,6 +176,60 @@ fn a_target_inside_a_source() {
 }
 
 #[test]
+fn limits_that_contradict_a_job_or_each_other() {
+    let (_, screen) = loaded(&[
+        ("govern.toml", "[defaults.limits]\nmemory_high = \"1GiB\"\nio_read = \"40MB/s\"\n"),
+        (
+            "jobs/db.toml",
+            "kind = \"pg_dump\"\n[pg_dump]\ndatabases = \"all\"\n[artifact]\ntarget = \"/b\"\n[limits]\nio_read = \"9MB/s\"\nio_write = \"40MB/s\"\nmemory_max = \"512MiB\"\n",
+        ),
+        ("jobs/wiki.toml", GOOD),
+    ]);
+    insta::assert_snapshot!(screen, @r#"
+    error: `io_read` does nothing for a job of kind `pg_dump`
+     --> /etc/govern/jobs/db.toml:7:11
+      |
+    1 | kind = "pg_dump"
+      |        --------- the server reads, outside of the job
+    ...
+    7 | io_read = "9MB/s"
+      |           ^^^^^^^
+    hint: use `rate`, at the top of the file: the server waits for a pump that keeps a pace
+
+    warning: `io_write` is not set on a file system that others write to
+     --> /etc/govern/jobs/db.toml:8:12
+      |
+    8 | io_write = "40MB/s"
+      |            ^^^^^^^^
+    hint: its journal would make them wait: accept that with `write_cap = "accept-journal-stalls"`, or say that you know with `write_cap = "refuse"`
+
+    error: `memory_max` (`512MiB`) is below `memory_high` (`1GiB`)
+     --> /etc/govern/jobs/db.toml:9:14
+      |
+    9 | memory_max = "512MiB"
+      |              ^^^^^^^^
+      |
+     ::: /etc/govern/govern.toml:2:15
+      |
+    2 | memory_high = "1GiB"
+      |               ------ `memory_high` is set here
+    hint: a job shall wait before it is killed: raise `memory_max`, or lower `memory_high`
+
+    error: `io_read` needs `io_paths` in a job of kind `command`
+     --> /etc/govern/jobs/wiki.toml:1:8
+      |
+    1 | kind = "command"
+      |        ^^^^^^^^^
+      |
+     ::: /etc/govern/govern.toml:3:11
+      |
+    3 | io_read = "40MB/s"
+      |           -------- is set here
+    hint: name paths on the disks that it uses, such as `io_paths = ["/srv"]`, or write `io_read = "unlimited"`
+    "#);
+}
+
+#[test]
 fn no_directory_is_not_no_jobs() {
     let dir = tempfile::tempdir().unwrap();
     let none = super::load(&dir.path().join("nosuch"));

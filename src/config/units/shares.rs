@@ -1,5 +1,6 @@
 //! Shares of what a machine has: of a file system, of its memory, of a processor.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -101,6 +102,17 @@ impl Memory {
     }
 }
 
+/// A share and a size cannot be compared without the machine.
+impl PartialOrd for Memory {
+    fn partial_cmp(&self, other: &Memory) -> Option<Ordering> {
+        match (self, other) {
+            (Memory::Bytes(a), Memory::Bytes(b)) => Some(a.cmp(b)),
+            (Memory::Percent(a), Memory::Percent(b)) => Some(a.cmp(b)),
+            (Memory::Bytes(_), Memory::Percent(_)) | (Memory::Percent(_), Memory::Bytes(_)) => None,
+        }
+    }
+}
+
 impl FromStr for Memory {
     type Err = BadUnit;
 
@@ -110,9 +122,13 @@ impl FromStr for Memory {
             let percent = text.parse::<Percent>().map_err(|error| bad(error.hint))?.get();
             return if percent == 0 { Err(bad(Some(least()))) } else { Ok(Memory::Percent(percent)) };
         }
+        let number = text.trim();
         match size(text, "").map_err(bad)? {
-            bytes if bytes < Memory::LEAST => Err(bad(Some(least()))),
-            bytes => Ok(Memory::Bytes(bytes)),
+            bytes if bytes >= Memory::LEAST => Ok(Memory::Bytes(bytes)),
+            bytes if bytes > 0 && number.bytes().all(|b| b.is_ascii_digit()) => {
+                Err(bad(Some(format!("add a unit: `{number}MiB`"))))
+            }
+            _ => Err(bad(Some(least()))),
         }
     }
 }

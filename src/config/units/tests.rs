@@ -71,6 +71,41 @@ fn shares() {
 }
 
 #[test]
+fn memory() {
+    assert_eq!("25%".parse::<Memory>(), Ok(Memory::Percent(25)));
+    assert_eq!("128 MiB".parse::<Memory>(), Ok(Memory::Bytes(128 << 20)));
+    insta::assert_snapshot!(refusal::<Memory>("128M"), @"must be a size such as `128MiB` or a share of the memory such as `25%`, not `128M` | write `128MB` (in thousands) or `128MiB` (in 1024s)");
+    insta::assert_snapshot!(refusal::<Memory>("1MiB"), @"must be a size such as `128MiB` or a share of the memory such as `25%`, not `1MiB` | `16MiB` is the least that a job can work with");
+    insta::assert_snapshot!(refusal::<Memory>("128"), @"must be a size such as `128MiB` or a share of the memory such as `25%`, not `128` | add a unit: `128MiB`");
+    insta::assert_snapshot!(refusal::<Memory>("0%"), @"must be a size such as `128MiB` or a share of the memory such as `25%`, not `0%` | `16MiB` is the least that a job can work with");
+    insta::assert_snapshot!(refusal::<Memory>("2.5%"), @"must be a size such as `128MiB` or a share of the memory such as `25%`, not `2.5%` | whole percents only");
+    insta::assert_snapshot!(refusal::<Memory>("all"), @"must be a size such as `128MiB` or a share of the memory such as `25%`, not `all` | -");
+    for bad in ["", "%", "101%", "-5%", "+5%", "128"] {
+        assert!(bad.parse::<Memory>().is_err(), "{bad:?}");
+    }
+    assert_eq!(Memory::Percent(25).bytes(1 << 30), 268_435_450);
+    assert_eq!(Memory::Percent(100).bytes(u64::MAX), u64::MAX / 100 * 100);
+    assert_eq!(Memory::Percent(1).bytes(1 << 30), Memory::LEAST, "no job crawls on a small machine");
+    assert_eq!(Memory::Bytes(128 << 20).bytes(0), 128 << 20);
+    assert!(Memory::Percent(5) < Memory::Percent(6) && Memory::Bytes(6 << 30) > Memory::Bytes(5 << 30));
+    assert_eq!(Memory::Percent(5).partial_cmp(&Memory::Bytes(5 << 30)), None);
+}
+
+#[test]
+fn shares_of_a_core() {
+    for (text, percent) in [("1%", 1), ("150 %", 150), (" 1000000%", 1_000_000)] {
+        assert_eq!(text.parse::<CpuMax>().unwrap().percent(), percent);
+    }
+    insta::assert_snapshot!(refusal::<CpuMax>("150"), @"must be a percentage of one core such as `50%` or `200%`, not `150` | add a `%`: `150%` of one core");
+    insta::assert_snapshot!(refusal::<CpuMax>("0%"), @r#"must be a percentage of one core such as `50%` or `200%`, not `0%` | `1%` is the least; to keep out of everybody's way write `cpu_weight = "idle"`"#);
+    insta::assert_snapshot!(refusal::<CpuMax>("12.5%"), @"must be a percentage of one core such as `50%` or `200%`, not `12.5%` | whole percents only");
+    insta::assert_snapshot!(refusal::<CpuMax>("two"), @"must be a percentage of one core such as `50%` or `200%`, not `two` | -");
+    for bad in ["", "%", "1000001%", "99999999999%", "-1%", "+1%", "1%%"] {
+        assert!(bad.parse::<CpuMax>().is_err(), "{bad:?}");
+    }
+}
+
+#[test]
 fn the_shortest_exact_form_is_printed() {
     for (bytes, text) in [
         (0, "0B"),
@@ -103,10 +138,18 @@ proptest! {
             prop_assert_eq!(Span(span).to_string().parse::<Span>(), Ok(Span(span)));
         }
         prop_assert_eq!(Free::Percent(percent).to_string().parse::<Free>(), Ok(Free::Percent(percent)));
+        for memory in [Memory::Bytes(bytes.max(Memory::LEAST)), Memory::Percent(percent.max(1))] {
+            prop_assert_eq!(memory.to_string().parse::<Memory>(), Ok(memory));
+            prop_assert!(memory.bytes(nanos) >= Memory::LEAST);
+        }
+        if let Some(share) = CpuMax::new(u32::try_from(nanos % 1_100_000).unwrap()) {
+            prop_assert_eq!(share.to_string().parse::<CpuMax>(), Ok(share));
+        }
     }
 
     #[test]
-    fn no_text_panics(text in ".*") {
+    fn no_text_panics(text in ".*|[0-9.%]{0,12}") {
         drop((text.parse::<Size>(), text.parse::<Rate>(), text.parse::<Span>(), text.parse::<Free>()));
+        drop((text.parse::<Memory>(), text.parse::<CpuMax>()));
     }
 }
