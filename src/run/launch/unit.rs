@@ -72,7 +72,7 @@ async fn set_slice(manager: &Manager, policy: &Policy) -> kernel::Result<()> {
 
 /// What counts among the runs.
 fn weights(request: &Request) -> impl Iterator<Item = (&'static str, String)> {
-    let usual = limits::hygiene(&request.policy.kind);
+    let usual = limits::hygiene(&request.policy);
     choose::weights(&limits::of_request(request), &usual).into_iter().map(|wish| slice::property(&wish.limit))
 }
 

@@ -62,10 +62,10 @@ impl Ground {
     pub fn with_devices(mut self, policy: &Policy, limits: &Limits) -> Result<Ground> {
         let io = &limits.io;
         if io.read.is_some() || io.read_iops.is_some() {
-            self.reads = devices(&reads(policy, limits)?);
+            self.reads = devices(&reads(policy, limits));
         }
         if io.write.is_some() || io.write_iops.is_some() {
-            let paths = writes(policy, limits)?;
+            let paths = writes(policy, limits);
             self.writes = devices(&paths);
             self.shared = shared(&paths)?;
         }
@@ -89,41 +89,23 @@ fn devices(wanted: &[Wanted]) -> Devices {
     resolve::devices(&Roots::default(), wanted).map_err(|error| error.chain())
 }
 
-/// Where a job reads: its sources, its artifacts when they are verified, and what the policy adds. Of a command nothing is
-/// known: every disk of the machine, unless the policy names paths.
-fn reads(policy: &Policy, limits: &Limits) -> Result<Vec<Wanted>> {
+/// Where a job reads: its sources, its artifacts when they are verified, and what the policy adds.
+fn reads(policy: &Policy, limits: &Limits) -> Vec<Wanted> {
     let wanted = |scope| move |path: &PathBuf| Wanted { path: path.clone(), scope };
-    let mut paths: Vec<Wanted> = limits.io_paths.iter().map(wanted(Scope::Tree)).collect();
-    match &policy.kind {
-        Kind::Filesystem(job) => {
-            let scope = if job.one_file_system { Scope::Mount } else { Scope::Tree };
-            paths.extend(job.sources.iter().map(wanted(scope)));
-        }
-        Kind::Command(_) if paths.is_empty() => return every_disk(),
-        Kind::Command(_) | Kind::PgDump(_) => {}
+    let mut paths: Vec<Wanted> = limits.io.paths.iter().map(wanted(Scope::Tree)).collect();
+    if let Kind::Filesystem(job) = &policy.kind {
+        let scope = if job.one_file_system { Scope::Mount } else { Scope::Tree };
+        paths.extend(job.sources.iter().map(wanted(scope)));
     }
     paths.extend(policy.artifact.iter().map(|artifact| wanted(Scope::Created)(&artifact.target)));
-    Ok(paths)
+    paths
 }
 
-/// Where a job writes: its target, and what the policy adds for a command.
-fn writes(policy: &Policy, limits: &Limits) -> Result<Vec<Wanted>> {
+/// Where a job writes: its target, and what the policy adds.
+fn writes(policy: &Policy, limits: &Limits) -> Vec<Wanted> {
     let wanted = |path: &PathBuf| Wanted { path: path.clone(), scope: Scope::Created };
     let target = policy.artifact.iter().map(|artifact| wanted(&artifact.target));
-    match &policy.kind {
-        Kind::Command(_) if limits.io_paths.is_empty() => every_disk(),
-        Kind::Command(_) => Ok(target.chain(limits.io_paths.iter().map(wanted)).collect()),
-        Kind::Filesystem(_) | Kind::PgDump(_) => Ok(target.collect()),
-    }
-}
-
-/// A path on every file system that lies on a disk.
-fn every_disk() -> Result<Vec<Wanted>> {
-    let mounts = mounts::read(Path::new(procfs::PROC))?;
-    let stored = mounts.into_iter().filter(|m| crate::kernel::block::filesystem::is_storage(&m.kind, m.device));
-    // What another mount hides cannot be reached, and need not be capped.
-    let seen = stored.filter(|m| fs::exists(&m.point));
-    Ok(seen.map(|m| Wanted { path: m.point, scope: Scope::Mount }).collect())
+    target.chain(limits.io.paths.iter().map(wanted)).collect()
 }
 
 /// The file systems of `paths` that hold something at their top which does not lead to one of them.

@@ -19,7 +19,7 @@ use std::fmt;
 
 use crate::config::fragment::KindName;
 use crate::config::limits::{CpuLimits, Limits, Resource, WriteCap};
-use crate::config::policy::Kind;
+use crate::config::policy::{Compression, Kind, Policy};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::run::request::{Action, Request};
@@ -61,13 +61,14 @@ pub fn of_request(request: &Request) -> Limits {
     }
 }
 
-/// What stands without a word in a policy of this kind.
-pub fn hygiene(kind: &Kind) -> Limits {
-    Limits::hygiene(match kind {
+/// What stands without a word in a policy like this one.
+pub fn hygiene(policy: &Policy) -> Limits {
+    let kind = match policy.kind {
         Kind::Filesystem(_) => KindName::Filesystem,
         Kind::PgDump(_) => KindName::PgDump,
         Kind::Command(_) => KindName::Command,
-    })
+    };
+    Limits::hygiene(kind, policy.artifact.as_ref().map_or(Compression::None, |artifact| artifact.compression))
 }
 
 /// The failure of a run that may not go on without a limit.

@@ -45,7 +45,7 @@ pub fn chosen(policy: &Policy) -> Result<Choice> {
 /// The two differ in what only a job has.
 fn as_of_a_job(slice: &SliceLimits) -> Limits {
     let SliceLimits { io, write_cap, cpu, memory, pids_max } = slice.clone();
-    Limits { io, io_paths: vec![], write_cap, cpu, memory, pids_max, require: BTreeSet::new() }
+    Limits { io, write_cap, cpu, memory, pids_max, require: BTreeSet::new() }
 }
 
 /// The assignments that bring a slice to what was chosen. `set` are the properties that somebody has set until the next boot,

@@ -19,7 +19,7 @@ impl Stage {
     /// Puts the limits of a policy in force. What cannot be had is told; where the policy requires it, that is the failure the
     /// run ends with.
     pub async fn lay_down_limits(&mut self, policy: &Policy, limits: &Limits) -> Result<(), Failure> {
-        let usual = limits::hygiene(&policy.kind);
+        let usual = limits::hygiene(policy);
         let ground = ground::survey(policy, limits, &self.group)?;
         let choice = choose::choose(limits, &usual, &ground);
         let (in_force, mut unmet) = match self.group.cgroup() {
