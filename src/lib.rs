@@ -3,8 +3,8 @@
 //! A module uses those that its arrows lead to, near or far, and no others (a test holds that):
 //!
 //! ```text
-//! logging ─▶ cli ─▶ report ─▶ run ─▶ backup ─┬─▶ config ────────────┬─▶ kernel
-//!                                            └─▶ failure ─▶ ledger ─┘
+//! logging ─▶ cli ─┬─▶ report ─┬─▶ run ─▶ backup ─┬─▶ config ────────────┬─▶ kernel
+//!                 └─▶ doctor ─┘                  └─▶ failure ─▶ ledger ─┘
 //! ```
 //!
 //! `exit` and `human` are words and numbers for everybody.
@@ -12,6 +12,7 @@
 //! - [`backup`]: what each kind of job does, and how what its programs say is judged
 //! - [`cli`]: the command line: parse, call, render
 //! - [`config`]: from TOML to a policy
+//! - [`doctor`]: what this machine has of what backups need
 //! - [`exit`]: the exit codes
 //! - [`failure`]: what went wrong, why, and what to do
 //! - [`human`]: bytes, durations and text for people
@@ -24,6 +25,7 @@
 pub mod backup;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod exit;
 pub mod failure;
 pub mod human;

@@ -14,9 +14,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["kernel"]),
     ("backup", &["config", "exit", "failure", "kernel", "ledger"]),
     ("run", &["backup", "config", "exit", "failure", "human", "kernel", "ledger"]),
+    ("doctor", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "run"]),
     ("report", &["config", "failure", "human", "kernel", "ledger", "run"]),
     ("logging", &["cli", "kernel", "run"]),
-    ("cli", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "report", "run"]),
+    ("cli", &["backup", "config", "doctor", "exit", "failure", "human", "kernel", "ledger", "report", "run"]),
 ];
 
 /// What reaches the operating system past `kernel` and `ledger`. `std::process::ExitCode` in `main.rs` is a value.

@@ -89,6 +89,13 @@ impl Store {
             .hint("mount the backup disk, or create the directory"))
     }
 
+    /// Whether a run of this account could write here. Nothing is written.
+    pub fn check_writable(&self) -> Result<(), Failure> {
+        let target = self.root.parent().unwrap_or(Path::new("/"));
+        let directory = if fs::is_dir(&self.root) { &self.root } else { target };
+        fs::probe_write(directory).map_err(|e| unwritable(directory, &e))
+    }
+
     /// Creates the job's directory in the target, where it is missing.
     pub fn create(&self) -> Result<(), Failure> {
         let target = self.root.parent().unwrap_or(Path::new("/"));

@@ -25,24 +25,26 @@ pub fn prepare(policy: &Filesystem, target: &Path, job: &JobName) -> Result<Prep
     let mounts = mounts::read(Path::new(PROC))?;
     let mut items = Vec::new();
     for source in &policy.sources {
-        let real = fs::canonical(source).map_err(|e| missing(source, &e))?;
-        let patterns = patterns(&policy.exclude, source, &real);
-        if own.starts_with(&real) && !overlap::excluded(&own, &real, &patterns) {
-            return Err(Failure::new(
-                Exit::Unavailable,
-                format!(
-                    "target `{}` is inside source `{}`: the backup would read itself",
-                    target.display(),
-                    source.display()
-                ),
-            )
-            .hint(format!("move the target, or add `{}` to `exclude`", target.display())));
-        }
-        fs::probe_read(&real)?;
-        let left_out = if policy.one_file_system { not_descended(&mounts, &real) } else { vec![] };
-        items.push(Item { left_out, ..item(policy, &patterns, source, &real) });
+        items.push(look_at(policy, source, Some(&own), &mounts)?);
     }
     Ok(Prepared { items, versions: BTreeMap::new() })
+}
+
+/// Looks at one source. `own` is where the job's artifacts lie.
+pub fn look_at(policy: &Filesystem, source: &Path, own: Option<&Path>, mounts: &[Mount]) -> Result<Item, Failure> {
+    let real = fs::canonical(source).map_err(|e| missing(source, &e))?;
+    let patterns = patterns(&policy.exclude, source, &real);
+    if let Some(own) = own.filter(|own| own.starts_with(&real) && !overlap::excluded(own, &real, &patterns)) {
+        let target = own.parent().unwrap_or(own).display();
+        return Err(Failure::new(
+            Exit::Unavailable,
+            format!("target `{target}` is inside source `{}`: the backup would read itself", source.display()),
+        )
+        .hint(format!("move the target, or add `{target}` to `exclude`")));
+    }
+    fs::probe_read(&real)?;
+    let left_out = if policy.one_file_system { not_descended(mounts, &real) } else { vec![] };
+    Ok(Item { left_out, ..item(policy, &patterns, source, &real) })
 }
 
 /// The patterns for one source. What is written from the root of the machine is written with the source's own name; where links

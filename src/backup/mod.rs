@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod command;
 pub mod dialect;
 pub mod filesystem;
+pub mod inspect;
 pub mod manifest;
 pub mod pg_dump;
 pub mod postgres;

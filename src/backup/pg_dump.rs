@@ -17,8 +17,8 @@ use crate::failure::Failure;
 
 /// A database of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Database {
-    name: String,
+pub(super) struct Database {
+    pub name: String,
     encoding: String,
     collate: String,
     ctype: String,
@@ -44,11 +44,11 @@ impl Database {
 }
 
 /// What is the same in every database of a server.
-struct Server {
-    version: String,
+pub(super) struct Server {
+    pub version: String,
     /// The role may read what `pg_dumpall --globals-only` needs for passwords.
-    reads_roles: bool,
-    databases: Vec<Database>,
+    pub reads_roles: bool,
+    pub databases: Vec<Database>,
 }
 
 /// Asks the server and the tools everything that could make a dump fail, before anything is written.
@@ -60,25 +60,12 @@ pub async fn prepare(
 ) -> Result<Prepared, Failure> {
     let client = Client { policy, run };
     let mut versions = BTreeMap::new();
-    let mut programs = vec!["pg_dump"];
-    if policy.globals != Globals::None {
-        programs.push("pg_dumpall");
-    }
-    if verify == Verify::List {
-        programs.push("pg_restore");
-    }
-    for program in programs {
+    for program in programs(policy, verify) {
         versions.insert(program.to_owned(), client.version(program, ask).await?);
     }
     let server = client.survey(ask).await?;
     compare_versions(&server.version, versions.get("pg_dump").map_or("", String::as_str))?;
-    if policy.globals == Globals::Full && !server.reads_roles {
-        return Err(Failure::new(
-            Exit::NoPermission,
-            "the role may not read passwords of roles, which `globals = \"full\"` needs",
-        )
-        .hint("connect as a superuser or a role with `pg_read_all_data`, or set `globals = \"no-passwords\"`"));
-    }
+    check_globals(policy.globals, &server)?;
     versions.insert("server".to_owned(), server.version);
     let databases = choose(&policy.databases, server.databases)?;
     let mut items = Vec::new();
@@ -92,8 +79,30 @@ pub async fn prepare(
     Ok(Prepared { items, versions })
 }
 
+/// The programs that a run starts beside psql.
+pub(super) fn programs(policy: &PgDump, verify: Verify) -> Vec<&'static str> {
+    let mut programs = vec!["pg_dump"];
+    if policy.globals != Globals::None {
+        programs.push("pg_dumpall");
+    }
+    if verify == Verify::List {
+        programs.push("pg_restore");
+    }
+    programs
+}
+
+/// Whether the role may read what the policy wants of roles.
+pub(super) fn check_globals(globals: Globals, server: &Server) -> Result<(), Failure> {
+    if globals != Globals::Full || server.reads_roles {
+        return Ok(());
+    }
+    let what = "the role may not read passwords of roles, which `globals = \"full\"` needs";
+    Err(Failure::new(Exit::NoPermission, what)
+        .hint("connect as a superuser or a role with `pg_read_all_data`, or set `globals = \"no-passwords\"`"))
+}
+
 /// A dump may only be made by a pg_dump that is not older than the server.
-fn compare_versions(server: &str, client: &str) -> Result<(), Failure> {
+pub(super) fn compare_versions(server: &str, client: &str) -> Result<(), Failure> {
     let (Some(server_major), Some(client_major)) = (major(server), major(client)) else {
         return Err(Failure::new(
             Exit::Unavailable,
@@ -118,7 +127,7 @@ fn major(text: &str) -> Option<u32> {
         .and_then(|word| word.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
 }
 
-fn choose(wanted: &Databases, present: Vec<Database>) -> Result<Vec<Database>, Failure> {
+pub(super) fn choose(wanted: &Databases, present: Vec<Database>) -> Result<Vec<Database>, Failure> {
     match wanted {
         Databases::Listed(names) => names
             .iter()
@@ -152,20 +161,20 @@ fn choose(wanted: &Databases, present: Vec<Database>) -> Result<Vec<Database>, F
     }
 }
 
-struct Client<'a> {
-    policy: &'a PgDump,
-    run: &'a str,
+pub(super) struct Client<'a> {
+    pub policy: &'a PgDump,
+    pub run: &'a str,
 }
 
 impl Client<'_> {
-    fn first_database(&self) -> &str {
+    pub fn first_database(&self) -> &str {
         match &self.policy.databases {
             Databases::Listed(names) => names.first().map_or("template1", String::as_str),
             Databases::All { .. } => "template1",
         }
     }
 
-    async fn version(
+    pub async fn version(
         &self,
         name: &str,
         ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>,
@@ -184,7 +193,7 @@ impl Client<'_> {
         }
     }
 
-    async fn query(
+    pub async fn query(
         &self,
         database: &str,
         statement: &str,
@@ -196,7 +205,7 @@ impl Client<'_> {
 
     /// Asks one question for all that is the same in every database. One must be connected to some database to ask it: the
     /// first wanted one would hide which one is unknown, and a server may be without `postgres`.
-    async fn survey(&self, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<Server, Failure> {
+    pub async fn survey(&self, ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<Server, Failure> {
         // Columns that not every version has, and not under the same name, are asked for as fields of the whole row.
         let statement =
             "SELECT current_setting('server_version'), has_table_privilege('pg_catalog.pg_authid', 'SELECT'),
@@ -219,7 +228,7 @@ impl Client<'_> {
         Ok(Server { version: (*version).to_owned(), reads_roles: *reads_roles == "t", databases })
     }
 
-    async fn may_read_tables(
+    pub async fn may_read_tables(
         &self,
         database: &str,
         ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>,

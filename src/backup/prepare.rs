@@ -36,7 +36,11 @@ pub async fn prepare(
     }
 }
 
-async fn tar_version(ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<String, Failure> {
+/// The version of GNU tar.
+///
+/// # Errors
+/// When it is not there, or another tar is.
+pub async fn tar_version(ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>) -> Result<String, Failure> {
     let missing = |cause: String| {
         Failure::new(Exit::Unavailable, "GNU tar cannot be started").caused_by(cause).hint("install the package `tar`")
     };
@@ -47,7 +51,7 @@ async fn tar_version(ask: &mut impl AsyncFnMut(Tool) -> Result<Output, Failure>)
 }
 
 /// libpq silently ignores a passfile that others can read, and then asks for a password nobody can type.
-fn check_passfile(path: Option<&std::path::Path>, user: Option<&str>) -> Result<(), Failure> {
+pub(super) fn check_passfile(path: Option<&std::path::Path>, user: Option<&str>) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
     let refuse = |why: &str| Failure::new(Exit::NoPermission, format!("passfile `{}` {why}", path.display()));
     let (mode, owner) = fs::mode_and_owner(path).map_err(|e| {

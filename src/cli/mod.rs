@@ -3,13 +3,14 @@
 mod check;
 mod closed;
 mod context;
+mod doctor;
 mod exec;
-
 mod history;
 mod log;
 mod order;
 mod output;
 mod payload;
+mod probe;
 mod restore;
 mod run;
 mod status;
@@ -37,6 +38,7 @@ const EVERYWHERE: &str = "Everywhere";
     after_help = "Examples:
   govern exec -- pg_dump -Fc forum > forum.dump   run one command, gently and logged
   govern check                                    look for errors in the policies
+  govern doctor                                   what this machine has of what they need
   govern run etc                                  make the backup of job `etc`
   govern status                                   every job: when it ran last, how that ended
   govern log etc                                  the log of its last run
@@ -98,12 +100,17 @@ pub enum Command {
     Throttle(order::ThrottleArgs),
     /// Look for errors in the policies
     Check(check::Args),
+    /// Say what this machine has of what backups need, and what is missing
+    Doctor(doctor::Args),
     /// The process of one run
     #[command(hide = true)]
     Worker(worker::Args),
     /// Close the records of a run whose worker is gone
     #[command(hide = true)]
     Closed(closed::Args),
+    /// Look around in the place of a run
+    #[command(hide = true)]
+    Probe(probe::Args),
     /// Between a program and a file
     #[command(hide = true)]
     Pump,
@@ -125,6 +132,7 @@ pub fn main(args: Args) -> Result<u8, Failure> {
         Command::Remove(args) => payload::remove(&args),
         Command::Worker(args) => worker::main(&context?, &args),
         Command::Closed(args) => closed::main(&context?, &args),
+        Command::Probe(args) => probe::main(&context?, &args),
         Command::Run(args) => run::main(&context?, &args),
         Command::Exec(args) => exec::main(&context?, args),
         Command::Status(args) => status::main(&context?, &args),
@@ -137,6 +145,7 @@ pub fn main(args: Args) -> Result<u8, Failure> {
         Command::Resume(args) => order::resume(&context?, &args),
         Command::Throttle(args) => order::throttle(&context?, &args),
         Command::Check(args) => check::main(&context?, &args),
+        Command::Doctor(args) => doctor::main(&context?, &args),
     }
 }
 

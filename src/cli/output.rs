@@ -18,6 +18,15 @@ pub fn set_color(when: Color) {
     }
 }
 
+/// Whether what is printed on standard output keeps its colours: on a terminal, or where they were asked for.
+pub fn stdout_has_colors() -> bool {
+    match anstream::ColorChoice::global() {
+        anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => true,
+        anstream::ColorChoice::Never => false,
+        anstream::ColorChoice::Auto => terminal::stdout_is_terminal(),
+    }
+}
+
 /// Prints data. A reader that went away is no error: it has seen what it wanted.
 pub fn data(text: &str) {
     let mut stdout = anstream::stdout();

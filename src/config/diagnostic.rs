@@ -230,6 +230,18 @@ impl Diagnostics {
         out
     }
 
+    /// The errors, a line each: `/etc/govern/jobs/etc.toml:3:1: unknown key `sorces``.
+    pub fn error_lines(&self) -> Vec<String> {
+        let line = |item: &Diagnostic| {
+            let path = self.path(item.primary.place.file).display();
+            match self.position(&item.primary.place) {
+                Some((line, column)) => format!("{path}:{line}:{column}: {}", item.message),
+                None => format!("{path}: {}", item.message),
+            }
+        };
+        self.sorted().into_iter().filter(|item| item.severity == Severity::Error).map(line).collect()
+    }
+
     /// All of them for programs: a list of `{severity, message, hint, file, line, column, also}`.
     pub fn to_json(&self) -> serde_json::Value {
         let place = |label: &Label| {
@@ -288,6 +300,13 @@ mod tests {
             Diagnostic::error(place(a, 7..12), "two jobs are called `etc`")
                 .label("again")
                 .also(place(b, 7..12), "first"),
+        );
+        assert_eq!(
+            all.error_lines(),
+            [
+                "/etc/govern/jobs/b.toml:1:8: two jobs are called `etc`",
+                "/etc/govern/jobs/c.toml: cannot read the file: permission denied",
+            ]
         );
         insta::assert_snapshot!(all.render(false), @r#"
         warning: unknown key `sorces`

@@ -235,6 +235,15 @@ pub fn probe_read(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether this process may create something in a directory, with the kernel's reason if not: rights, or a file system that is
+/// read-only. Nothing is created.
+pub fn probe_write(directory: &Path) -> Result<()> {
+    use nix::unistd::AccessFlags;
+    let wanted = AccessFlags::W_OK | AccessFlags::X_OK;
+    nix::unistd::faccessat(nix::fcntl::AT_FDCWD, directory, wanted, nix::fcntl::AtFlags::AT_EACCESS)
+        .map_err(|e| Error::path("write into", directory, e))
+}
+
 /// Room on a file system, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {

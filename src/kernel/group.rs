@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroup;
 use super::cgroup::controller::Controller;
@@ -45,7 +46,8 @@ pub struct Enclosure {
 }
 
 /// How much of a payload the kernel holds for us, from most to least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// A cgroup with cpu, io and memory.
     Full,
@@ -81,8 +83,11 @@ impl Enclosure {
             let handed_on = own.hand_on_controllers();
             (Cgroup::create(parent, "payload")?, handed_on.err().map(|e| e.chain()))
         } else {
-            let others = "other processes share its cgroup, so that controllers cannot be handed on";
-            (Cgroup::create(parent, name)?, Some(others.to_owned()))
+            let why = match own.controllers() {
+                Ok(there) if there.is_empty() => format!("no controller reaches `{}`", parent.display()),
+                _ => "other processes share its cgroup, so that controllers cannot be handed on".to_owned(),
+            };
+            (Cgroup::create(parent, name)?, Some(why))
         };
         let controllers = cgroup.controllers().unwrap_or_default();
         Ok(Enclosure { cgroup, controllers, shortfall, in_unit })

@@ -93,6 +93,26 @@ impl Manager {
         self.ask(self.call("systemd-run"), unit.arguments(), failed).await.map(drop)
     }
 
+    /// Runs a transient unit to its end and returns what its program printed. The unit's own streams are pipes to `systemd-run`.
+    ///
+    /// # Errors
+    /// What `systemd-run` says, and the program's own words when it fails.
+    pub async fn output_of(&self, unit: &Unit) -> Result<String> {
+        let failed = |e| Error::about("run unit", &unit.name, e);
+        let waiting = ["--pipe", "--wait"].map(OsString::from).into_iter();
+        self.ask(self.call("systemd-run"), waiting.chain(unit.arguments()).collect(), failed).await
+    }
+
+    /// The first line of `systemctl --version`: `systemd 252 (252.39-1~deb12u1)`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn version(&self) -> Result<String> {
+        let failed = |e| Error::about("ask for the version of", "systemctl", e);
+        let text = self.ask(self.call("systemctl"), vec!["--version".into()], failed).await?;
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    }
+
     /// Whether a unit is there and has not ended.
     ///
     /// # Errors
@@ -126,7 +146,7 @@ pub struct Unit {
     pub slice: String,
     /// Program and arguments; the program by its absolute path.
     pub argv: Vec<OsString>,
-    /// What is executed after any end of it, kill -9 included.
+    /// What is executed after any end of it, kill -9 included. Empty: nothing.
     pub afterwards: Vec<OsString>,
     /// Variables of its environment, as `NAME=value`. Everybody on the machine can read them.
     pub environment: Vec<OsString>,
@@ -149,9 +169,11 @@ impl Unit {
             arguments.extend(["-E".into(), variable.clone()]);
         }
         let mut property = |text: OsString| arguments.extend(["-p".into(), text]);
-        let mut stop_post: OsString = "ExecStopPost=".into();
-        stop_post.push(command_line(&self.afterwards));
-        property(stop_post);
+        if !self.afterwards.is_empty() {
+            let mut stop_post: OsString = "ExecStopPost=".into();
+            stop_post.push(command_line(&self.afterwards));
+            property(stop_post);
+        }
         for (key, value) in &self.properties {
             property(format!("{key}={value}").into());
         }

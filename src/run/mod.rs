@@ -20,6 +20,7 @@ pub mod log;
 pub mod meter;
 pub mod phase;
 pub mod plan;
+pub mod probe;
 pub mod pump;
 pub mod recorder;
 pub mod remote;

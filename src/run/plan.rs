@@ -117,7 +117,7 @@ fn steps(items: &[Item], site: Option<(&ArtifactPolicy, &Store)>, run: &str) -> 
 }
 
 /// Runs a short program outside of any run.
-async fn ask(account: Option<&Account>, tool: Tool) -> Result<Output, Failure> {
+pub async fn ask(account: Option<&Account>, tool: Tool) -> Result<Output, Failure> {
     let spawn = Spawn {
         argv: tool.argv,
         env: tool.env,

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::Cgroup;
 use crate::kernel::{Error, Result, fs};
 
 /// A controller whose limits are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Controller {
     /// CPU time.
     Cpu,
@@ -23,6 +26,14 @@ pub enum Controller {
 impl Controller {
     /// All of them.
     pub const ALL: [Controller; 4] = [Controller::Cpu, Controller::Io, Controller::Memory, Controller::Pids];
+
+    /// As the kernel writes it in version 1.
+    pub fn legacy_name(self) -> &'static str {
+        match self {
+            Controller::Io => "blkio",
+            Controller::Cpu | Controller::Memory | Controller::Pids => self.name(),
+        }
+    }
 
     /// As the kernel writes it.
     pub fn name(self) -> &'static str {

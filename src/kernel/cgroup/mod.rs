@@ -117,6 +117,11 @@ impl Cgroup {
         }
     }
 
+    /// Whether the kernel can kill all of it with one write: since Linux 5.14 each group but the root has the file.
+    pub fn has_kill(&self) -> bool {
+        super::fs::exists(&self.path.join("cgroup.kill"))
+    }
+
     /// Bytes it has written to files that have not reached their disk: `file_dirty` and `file_writeback` of memory.stat, its
     /// children's included. `None` where the memory controller does not count them.
     pub fn unwritten(&self) -> Result<Option<u64>> {

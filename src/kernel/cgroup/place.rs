@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::controller::Controller;
 use crate::kernel::mounts::{self, Mount};
 use crate::kernel::procfs;
 
@@ -29,6 +30,12 @@ impl Hierarchy {
             false => Hierarchy::Unified(point),
         }
     }
+}
+
+/// Where version 1 has a controller mounted, which version 2 then has not.
+pub fn held_by_v1(mounts: &[Mount], controller: Controller) -> Option<&Path> {
+    let holds = |m: &&Mount| m.kind == "cgroup" && m.options.split(',').any(|o| o == controller.legacy_name());
+    mounts.iter().find(holds).map(|mount| mount.point.as_path())
 }
 
 /// Where a group of our own may be created, or why nowhere.
@@ -64,7 +71,10 @@ pub fn place(around: &Surroundings<'_>) -> Place {
         return Place::Nowhere("this process is in no cgroup of version 2".to_owned());
     };
     // Inside a cgroup namespace the mount's root is itself below the hierarchy's; what the process sees is relative to it.
-    let directory = mount.point.join(own.trim_start_matches('/'));
+    let directory = match own.trim_start_matches('/') {
+        "" => mount.point.clone(),
+        below => mount.point.join(below),
+    };
     if around.systemd && !(around.delegated)(&directory) {
         return Place::Nowhere(format!("systemd owns `{}` and has not delegated it", directory.display()));
     }
@@ -122,6 +132,16 @@ mod tests {
         assert_eq!(of(UNIFIED), Hierarchy::Unified("/sys/fs/cgroup".into()));
         assert_eq!(of(HYBRID), Hierarchy::Hybrid("/sys/fs/cgroup/unified".into()));
         assert_eq!(of(LEGACY), Hierarchy::None);
+    }
+
+    #[test]
+    fn version_1_holds_what_it_has_mounted() {
+        let blkio = "33 31 0:30 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio";
+        let mounts = mounts::parse(&format!("{HYBRID}\n{blkio}"));
+        assert_eq!(held_by_v1(&mounts, Controller::Io), Some(Path::new("/sys/fs/cgroup/blkio")));
+        assert_eq!(held_by_v1(&mounts, Controller::Cpu), Some(Path::new("/sys/fs/cgroup/cpu")));
+        assert_eq!(held_by_v1(&mounts, Controller::Memory), None);
+        assert_eq!(held_by_v1(&mounts::parse(UNIFIED), Controller::Cpu), None);
     }
 
     #[test]

@@ -1,16 +1,25 @@
 //! A run as a transient unit of systemd: `govern-JOB-RUN.service` in `govern.slice`.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::worker_argv;
 use crate::config::policy::Policy;
+use crate::kernel::clock::Stamp;
 use crate::kernel::systemd::{Manager, Unit};
 use crate::kernel::{self, process};
+use crate::run::limits::choose::Wish;
 use crate::run::limits::{self, choose, slice};
-use crate::run::request::{Action, Request};
+use crate::run::request::{Action, Request, new_id};
 
 /// All runs are in it.
 pub const SLICE: &str = "govern.slice";
+
+/// Running, for systemd-run, is when the program executes; before, it says why it could not.
+const EXECUTES: (&str, &str) = ("Type", "exec");
+
+/// The unit's cgroup is ours to divide.
+const DELEGATED: (&str, &str) = ("Delegate", "yes");
 
 /// On top of the payload's grace, so that the worker itself ends the run and writes down how: TERM, grace, KILL, drain.
 const STOP_MARGIN_SECONDS: u64 = 60;
@@ -18,6 +27,9 @@ const STOP_MARGIN_SECONDS: u64 = 60;
 /// The variable that says what goes to standard error, in the words of `EnvFilter`: `debug`, `govern::ledger=trace`. A worker needs
 /// it before it hears its starter.
 pub const LOG_FILTER: &str = "GOVERN_LOG";
+
+/// How long a probe may take before systemd ends it.
+const PROBE_LIMIT: &str = "60s";
 
 /// Starts the worker as a unit; says which, or why there is none.
 pub async fn start(state: &Path, request: &Request) -> Result<(Manager, String), String> {
@@ -31,10 +43,27 @@ pub async fn start(state: &Path, request: &Request) -> Result<(Manager, String),
     Ok((manager, unit.name))
 }
 
+/// Runs a probe to its end as a unit that differs from a run's in nothing that a probe looks at; says what it printed, or why
+/// there is no such unit.
+pub async fn probe(argv: Vec<OsString>, weights: &[Wish]) -> Result<String, String> {
+    let manager = Manager::of_this_process()?;
+    let properties = [property(EXECUTES), property(DELEGATED), ("RuntimeMaxSec", PROBE_LIMIT.to_owned())];
+    let unit = Unit {
+        name: format!("govern-probe-{}.service", new_id(Stamp::now())),
+        description: "govern: a look at what runs find here".to_owned(),
+        slice: SLICE.to_owned(),
+        argv,
+        afterwards: vec![],
+        environment: vec![],
+        properties: properties.into_iter().chain(weights.iter().map(|wish| slice::property(&wish.limit))).collect(),
+    };
+    manager.output_of(&unit).await.map_err(|error| error.chain())
+}
+
 fn describe(state: &Path, request: &Request) -> Result<Unit, String> {
     let argv = |role| worker_argv(state, request, role).map_err(|failure| failure.one_line());
     let filter = process::variable(LOG_FILTER).map(|value| {
-        let mut variable = std::ffi::OsString::from(format!("{LOG_FILTER}="));
+        let mut variable = OsString::from(format!("{LOG_FILTER}="));
         variable.push(value);
         variable
     });
@@ -47,9 +76,8 @@ fn describe(state: &Path, request: &Request) -> Result<Unit, String> {
         afterwards: argv("closed")?,
         environment: filter.into_iter().collect(),
         properties: vec![
-            // Running, for systemd-run, is when the program executes; before, it says why it could not.
-            ("Type", "exec".to_owned()),
-            ("Delegate", "yes".to_owned()),
+            property(EXECUTES),
+            property(DELEGATED),
             // Only the worker hears the stop, and cancels: it thaws the payload and gives it its grace. What is left when the
             // worker has ended is killed.
             ("KillMode", "mixed".to_owned()),
@@ -68,6 +96,10 @@ async fn set_slice(manager: &Manager, policy: &Policy) -> kernel::Result<()> {
     let choice = slice::chosen(policy)?;
     let assignments = slice::assignments(&choice, &|property| manager.has_set(SLICE, property));
     manager.set_properties(SLICE, &assignments).await
+}
+
+fn property((key, value): (&'static str, &str)) -> (&'static str, String) {
+    (key, value.to_owned())
 }
 
 /// What counts among the runs.

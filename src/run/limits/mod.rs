@@ -17,6 +17,8 @@ pub mod slice;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::fragment::KindName;
 use crate::config::limits::{CpuLimits, Limits, Resource, WriteCap};
 use crate::config::policy::{Compression, Kind, Policy};
@@ -25,7 +27,7 @@ use crate::failure::Failure;
 use crate::run::request::{Action, Request};
 
 /// A limit that is asked for and not in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unmet {
     /// What of the machine it is about; `None` for the number of processes, which no policy can insist on.
     pub resource: Option<Resource>,

@@ -1,0 +1,101 @@
+//! Pressure stall information: whether this kernel counts how long tasks have to wait.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Result};
+
+/// Whether pressure is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pressure {
+    /// It is.
+    Counted,
+    /// The kernel can, and is told not to: the file is there and cannot be read (EOPNOTSUPP).
+    SwitchedOff,
+    /// There is no such file: a kernel without PSI, one that was started without it, or a group for which it was switched off.
+    Absent,
+}
+
+/// Of the machine as a whole.
+///
+/// # Errors
+/// When the file cannot be read, or holds something else.
+pub fn of_machine(proc: &Path) -> Result<Pressure> {
+    look(&proc.join("pressure/io"))
+}
+
+/// Of one cgroup.
+///
+/// # Errors
+/// When the file cannot be read, or holds something else.
+pub fn of_group(group: &Path) -> Result<Pressure> {
+    look(&group.join("io.pressure"))
+}
+
+fn look(path: &Path) -> Result<Pressure> {
+    judge(std::fs::read_to_string(path)).map_err(|e| Error::path("read", path, e))
+}
+
+fn judge(read: io::Result<String>) -> io::Result<Pressure> {
+    match read {
+        Ok(text) if stalled(&text).is_some() => Ok(Pressure::Counted),
+        Ok(_) => Err(io::ErrorKind::InvalidData.into()),
+        Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(Pressure::SwitchedOff),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Pressure::Absent),
+        Err(e) => Err(e),
+    }
+}
+
+/// The µs in which some task was stalled, since the machine or the group was started: `some avg10=0.00 avg60=0.00 avg300=0.00
+/// total=17` (Documentation/accounting/psi.rst).
+fn stalled(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("some "))?;
+    line.split(' ').find_map(|word| word.strip_prefix("total="))?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FILE: &str = "some avg10=0.77 avg60=2.73 avg300=3.96 total=421663346\n\
+                        full avg10=0.00 avg60=0.38 avg300=1.08 total=252347116\n";
+
+    #[test]
+    fn the_total_is_found() {
+        assert_eq!(stalled(FILE), Some(421_663_346));
+        for odd in ["", "full avg10=0.00 total=1", "some avg10=0.00", "some total=x", "some total=-1"] {
+            assert_eq!(stalled(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_and_one_that_says_no() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(of_machine(dir.path()).unwrap(), Pressure::Absent);
+        assert_eq!(of_group(dir.path()).unwrap(), Pressure::Absent);
+        std::fs::write(dir.path().join("io.pressure"), FILE).unwrap();
+        assert_eq!(of_group(dir.path()).unwrap(), Pressure::Counted);
+        let refused = io::Error::from_raw_os_error(libc::EOPNOTSUPP);
+        assert_eq!(judge(Err(refused)).unwrap(), Pressure::SwitchedOff);
+    }
+
+    #[test]
+    fn something_else_is_an_error_that_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("io.pressure"), "nonsense\n").unwrap();
+        let error = of_group(dir.path()).unwrap_err();
+        assert!(error.subject.ends_with("io.pressure"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".{0,60}") {
+            stalled(&text);
+            stalled(&format!("some {text} total={text}"));
+        }
+    }
+}
