@@ -31,6 +31,11 @@ pub async fn start(state: &Path, request: &Request) -> Result<(Manager, String),
     Ok((manager, unit.name))
 }
 
+/// The name of a run's unit.
+pub fn name(request: &Request) -> String {
+    format!("govern-{}-{}.service", request.policy.job, request.run)
+}
+
 fn describe(state: &Path, request: &Request) -> Result<Unit, String> {
     let argv = |role| worker_argv(state, request, role).map_err(|failure| failure.one_line());
     let filter = process::variable(LOG_FILTER).map(|value| {
@@ -40,7 +45,7 @@ fn describe(state: &Path, request: &Request) -> Result<Unit, String> {
     });
     let stop_seconds = request.policy.supervision.grace.as_secs() + STOP_MARGIN_SECONDS;
     Ok(Unit {
-        name: format!("govern-{}-{}.service", request.policy.job, request.run),
+        name: name(request),
         description: description(&request.action, request.policy.job.as_str()),
         slice: SLICE.to_owned(),
         argv: argv("worker")?,

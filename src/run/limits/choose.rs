@@ -190,3 +190,6 @@ impl Choice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
