@@ -170,6 +170,7 @@ impl Machine<'_> {
             return Ok(Place::nowhere(Why::NoLayers));
         }
         let mut place = Place::default();
+        let mut unseen = vec![];
         for layer in layers {
             // One that is not absolute was found from a directory only its mounter knew.
             let real = if layer.is_absolute() { (self.find)(&layer).ok() } else { None };
@@ -182,9 +183,11 @@ impl Machine<'_> {
                     let reasons = found.without.into_iter().map(|why| Why::Layer(layer.clone(), Box::new(why)));
                     place.without.extend(reasons);
                 }
-                _ => place.without.push(Why::LayerUnseen(layer)),
+                _ => unseen.push(layer),
             }
         }
+        let count = unseen.len();
+        place.without.extend(unseen.into_iter().next().map(|first| Why::LayersUnseen { first, count }));
         Ok(place)
     }
 

@@ -102,6 +102,8 @@ fn an_overlay_seen_from_inside() {
     assert_eq!(inside("/var/lib/docker/overlay2/x"), unseen("/var/lib/docker/overlay2/x"));
     assert_eq!(inside("/usr"), unseen("/usr"), "the overlay itself");
     assert_eq!(inside("l/ABC"), unseen("l/ABC"), "relative to a directory nobody knows");
+    let several = "3 directories of this overlay, such as `/var/lib/docker/a`, cannot be seen from here";
+    assert_eq!(inside("/var/lib/docker/a:l/B:l/C"), several);
 }
 
 #[test]
