@@ -11,6 +11,7 @@ fn machine() -> Tree {
         .mount("22 20 0:40 / /mnt/nfs rw - nfs4 server:/export rw")
         .mount("23 20 0:41 / /run rw - tmpfs tmpfs rw")
         .mount("24 20 0:5 / /proc rw - proc proc rw")
+        .mount("30 24 0:6 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw")
         .mount("25 20 8:16 /www /var/www rw - xfs /dev/sdb rw")
 }
 
