@@ -1,4 +1,4 @@
-//! `govern closed RUN` (hidden): what systemd calls after any end of a run's unit.
+//! `govern closed [RUN]` (hidden): what systemd calls after any end of a run's unit, and once at boot for all of them.
 
 use super::Context;
 use super::context::block_on;
@@ -8,11 +8,15 @@ use crate::run::close;
 /// `govern closed`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    run: String,
+    run: Option<String>,
 }
 
-/// Closes the run, unless its worker has done so.
+/// Closes the run, or every run, that lost its worker.
 pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
-    block_on(close::close(&context.dirs.state, &args.run))?;
+    let state = &context.dirs.state;
+    match &args.run {
+        Some(run) => block_on(close::close(state, run)).map(drop)?,
+        None => block_on(close::sweep(state)).map(drop)?,
+    }
     Ok(0)
 }

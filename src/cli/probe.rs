@@ -1,4 +1,4 @@
-//! `govern probe JOB…` (hidden): what `govern doctor` runs in the place of a run.
+//! `govern probe --unit UNIT JOB…` (hidden): what `govern doctor` runs in the place of a run.
 
 use super::context::block_on;
 use super::{Context, output};
@@ -9,6 +9,9 @@ use crate::run::probe;
 /// `govern probe`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The unit it may be
+    #[arg(long)]
+    unit: String,
     jobs: Vec<String>,
 }
 
@@ -16,6 +19,6 @@ pub struct Args {
 pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
     let loaded = context.policies();
     let policies: Vec<&Policy> = args.jobs.iter().filter_map(|job| Some(&loaded.job(job)?.policy)).collect();
-    output::json(&block_on(probe::look(&policies))?)?;
+    output::json(&block_on(probe::look(&args.unit, &policies))?)?;
     Ok(0)
 }

@@ -118,9 +118,9 @@ impl Enclosure {
 }
 
 impl Group {
-    /// The best this machine allows, for a payload with this (unique) name.
-    pub fn create(name: &str) -> Group {
-        let reason = match place::find_place() {
+    /// The best this machine allows, for a payload with this (unique) name, in a process that may be this unit.
+    pub fn create(name: &str, unit: &str) -> Group {
+        let reason = match place::find_place(unit) {
             Place::Below(parent) => match Enclosure::create(&parent, name) {
                 Ok(enclosure) => return Group::Cgroup(enclosure),
                 Err(error) => error.chain(),

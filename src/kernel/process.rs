@@ -371,9 +371,18 @@ pub fn set_umask(bits: u32) {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
 }
 
-/// The program this process runs, for starting it again in another role.
+/// This process's own program as the kernel keeps it, whatever has become of its file.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// The program this process runs, for starting it again in another role: by its name where that still leads to it. A package that
+/// is upgraded meanwhile puts another file there, or none.
 pub fn own_program() -> Result<PathBuf> {
-    std::env::current_exe().map_err(|e| Error::about("find", "the program of this process", e))
+    use std::os::unix::fs::MetadataExt;
+    let failed = |e| Error::about("find", "the program of this process", e);
+    let own = std::fs::metadata(OWN_PROGRAM).map_err(failed)?;
+    let named = std::env::current_exe().map_err(failed)?;
+    let same = std::fs::metadata(&named).is_ok_and(|file| (file.dev(), file.ino()) == (own.dev(), own.ino()));
+    Ok(if same { named } else { OWN_PROGRAM.into() })
 }
 
 /// Where programs without a `/` in their name are looked for.

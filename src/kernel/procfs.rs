@@ -34,6 +34,12 @@ pub struct Io {
     pub write_bytes: u64,
 }
 
+/// The namespaces of a process that its children live in; `None` where this process may not look.
+pub fn namespaces(proc: &Path, process: &str) -> Vec<(&'static str, Option<std::path::PathBuf>)> {
+    let link = |name| std::fs::read_link(proc.join(process).join("ns").join(name)).ok();
+    ["mnt", "net", "pid", "user", "uts", "ipc", "cgroup"].into_iter().map(|name| (name, link(name))).collect()
+}
+
 /// Bytes of memory the kernel manages: `MemTotal` of meminfo.
 pub fn memory_total(proc: &Path) -> Result<u64> {
     let path = proc.join("meminfo");

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::process::{self, Spawn};
+use super::procfs;
 use super::{Error, Result};
 
 /// Where systemd keeps its sockets.
@@ -42,10 +43,17 @@ impl Manager {
         Err(format!("no systemd user manager runs for `{who}` (`loginctl enable-linger {who}` keeps one)"))
     }
 
-    /// The manager of this process's account.
+    /// The manager of this process's account. A unit lives in the manager's namespaces: who was started with other mounts or
+    /// another network, by `unshare` or `ip netns exec`, would lose them.
     pub fn of_this_process() -> std::result::Result<Manager, String> {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
-        Manager::find(Path::new(RUN), super::account::own_uid(), runtime.as_deref())
+        let manager = Manager::find(Path::new(RUN), super::account::own_uid(), runtime.as_deref())?;
+        let own = procfs::namespaces(Path::new(procfs::PROC), "self");
+        let init = procfs::namespaces(Path::new(procfs::PROC), "1");
+        match own.iter().zip(&init).find(|(own, init)| own.1.is_some() && init.1.is_some() && own.1 != init.1) {
+            Some(((name, _), _)) => Err(format!("this process has a `{name}` namespace of its own")),
+            None => Ok(manager),
+        }
     }
 
     /// Whether somebody has set this property of a unit until the next boot.

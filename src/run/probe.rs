@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::launch::unit;
+use super::launch;
 use super::limits::choose::{self, Choice, Wish};
 use super::limits::enforce::{self, InForce};
 use super::limits::{self, Unmet, ground};
@@ -131,11 +131,12 @@ pub async fn ask(dirs: &Dirs, policies: &[&Policy]) -> Result<Probe, Failure> {
 }
 
 async fn ask_once(dirs: &Dirs, policies: &[&Policy], weights: &[Wish]) -> Result<Probe, Failure> {
+    let unit = format!("govern-probe-{}.service", new_id(Stamp::now()));
     let mut argv = vec![process::own_program()?.into_os_string()];
     argv.extend(["--config".into(), dirs.config.clone().into(), "--state".into(), dirs.state.clone().into()]);
-    argv.extend(["probe".into(), "--".into()]);
+    argv.extend(["probe".into(), "--unit".into(), (&unit).into(), "--".into()]);
     argv.extend(policies.iter().map(|policy| policy.job.to_string().into()));
-    match unit::probe(argv.clone(), weights).await {
+    match launch::unit::probe(unit, argv.clone(), weights).await {
         Ok(said) => understand(&said),
         Err(why) => {
             // Like a run's worker: a child in a session of its own.
@@ -153,18 +154,18 @@ fn understand(said: &str) -> Result<Probe, Failure> {
     serde_json::from_str(said).map_err(|e| Failure::new(Exit::Internal, "the probe is not understood").because(&e))
 }
 
-/// Looks around, from where a run's worker would be.
+/// Looks around, from where a run's worker would be, in a process that may be this unit.
 ///
 /// # Errors
 /// When something was left behind.
-pub async fn look(policies: &[&Policy]) -> Result<Probe, Failure> {
+pub async fn look(unit: &str, policies: &[&Policy]) -> Result<Probe, Failure> {
     process::adopt_orphans()?;
-    let name = format!("govern-probe-{}", new_id(Stamp::now()));
-    let group = Group::create(&name);
+    let name = unit.trim_end_matches(".service");
+    let group = Group::create(name, unit);
     let (paused, killed) = prove(&group).await;
     let mut jobs = vec![];
     for policy in policies {
-        jobs.push(try_limits(&group, &name, policy).await);
+        jobs.push(try_limits(&group, name, policy).await);
     }
     let found = match &group {
         Group::Cgroup(Enclosure { cgroup, controllers, shortfall, .. }) => Ok(Found {

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::backup::Done;
 use super::control::{Asked, Control};
 use super::event::{Event, Order};
+use super::launch::unit;
 use super::meter::{Meter, Mode};
 use super::phase::{Conclusion, Ending};
 use super::recorder::Recorder;
@@ -58,7 +59,7 @@ pub async fn work(
             return Ok(code);
         }
     };
-    let group = Group::create(&format!("govern-{run}"));
+    let group = Group::create(&format!("govern-{run}"), &unit::name(&request));
     if let Some(cgroup) = group.cgroup() {
         fs::create_file(&run_dir.cgroup(), cgroup.path().as_os_str().as_encoded_bytes())?;
     }

@@ -17,7 +17,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use super::device::{Device, share_of};
+use super::device::Device;
 use crate::kernel::{Result, fs};
 
 /// A mounted btrfs.
@@ -26,7 +26,7 @@ pub struct Btrfs {
     /// Its members, as they were given to it: disks, partitions, mapped devices.
     pub members: Vec<Device>,
     /// How many of them serve one stream at once.
-    pub serving: std::num::NonZeroU32,
+    pub serving: usize,
 }
 
 /// How data is spread.
@@ -91,7 +91,7 @@ pub fn find(sys: &Path, source: &Path) -> Result<Option<Btrfs>> {
     };
     let Some((entry, members)) = found else { return Ok(None) };
     let serving = serving(&profiles(entry)?, reads_round_robin(entry)?, members.len());
-    Ok((!members.is_empty()).then_some(Btrfs { members, serving: share_of(serving) }))
+    Ok((!members.is_empty()).then_some(Btrfs { members, serving }))
 }
 
 /// The profiles that hold data: `allocation/data/PROFILE/`, or `mixed` where data and metadata share their space.

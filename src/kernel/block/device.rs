@@ -106,10 +106,15 @@ impl Device {
         if !self.is_lowest()? {
             self.descend(1, DEEPEST, &mut found)?;
         }
-        Ok(found.into_values().collect())
+        let lower = |(Device { number, name, .. }, shares): (Device, Vec<usize>)| Lower {
+            device: number,
+            name,
+            share: joint_share(&shares),
+        };
+        Ok(found.into_values().map(lower).collect())
     }
 
-    fn descend(&self, share: usize, depth: usize, found: &mut BTreeMap<Number, Lower>) -> Result<()> {
+    fn descend(&self, share: usize, depth: usize, found: &mut BTreeMap<Number, (Device, Vec<usize>)>) -> Result<()> {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(Error::about("follow what lies below device", &self.name, ErrorKind::InvalidData));
         };
@@ -117,11 +122,7 @@ impl Device {
         let share = share.saturating_mul(self.kind()?.serving(below.len()));
         for device in below {
             if device.is_lowest()? {
-                let share = share_of(share);
-                let new = || Lower { device: device.number, name: device.name.clone(), share };
-                // Reached twice, the smaller cap is the one that holds for both.
-                let lower = found.entry(device.number).or_insert_with(new);
-                lower.share = lower.share.max(share);
+                found.entry(device.number).or_insert((device, vec![])).1.push(share);
             } else {
                 device.descend(share, depth, found)?;
             }
@@ -139,9 +140,11 @@ impl Device {
     }
 }
 
-/// A number of devices as what a cap is divided by.
-pub(super) fn share_of(devices: usize) -> NonZeroU32 {
-    NonZeroU32::new(u32::try_from(devices).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
+/// What a cap is divided by on a disk that serves several parts of a stream, of which each alone had one of these shares: the largest ÷
+/// their number, rounded up. So the cap on the stream is never exceeded: each part is at least 1 ÷ the largest of it.
+pub(super) fn joint_share(shares: &[usize]) -> NonZeroU32 {
+    let joint = shares.iter().max().map_or(1, |largest| largest.div_ceil(shares.len()));
+    NonZeroU32::new(u32::try_from(joint).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
 }
 
 fn trait_of(directory: &Path, name: &str) -> Result<Option<String>> {

@@ -36,9 +36,10 @@ pub fn holder(kind: &str, device: Number) -> Holder {
     }
 }
 
-/// Whether a walk through a tree that comes upon such a file system moves bytes of a disk or of a network.
+/// Whether a walk through a tree that comes upon such a file system moves bytes of a disk or of a network. An automount point does:
+/// the walk has something mounted there.
 pub fn is_storage(kind: &str, device: Number) -> bool {
-    !matches!(holder(kind, device), Holder::Nowhere(Why::Memory(_) | Why::Pseudo(_) | Why::NotMounted))
+    !matches!(holder(kind, device), Holder::Nowhere(Why::Memory(_) | Why::Pseudo(_)))
 }
 
 #[cfg(test)]

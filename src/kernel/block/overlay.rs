@@ -8,17 +8,18 @@ use crate::kernel::mounts::unescape;
 
 /// The directories an overlay shows as one: the upper one first, then the lower ones from top to bottom.
 ///
-/// Options are separated by commas; `lowerdir` holds several paths separated by `:`, where `\:` is a colon of a name and `::`
-/// begins the layers with data only. Newer mounts list them one by one as `lowerdir+` and `datadir+`
-/// (Documentation/filesystems/overlayfs.rst). What the kernel escapes, such as a comma of a name, is unescaped after the split.
+/// Options are separated by commas; `lowerdir` holds several paths separated by `:`, of which `::` begins the layers with data
+/// only, and in it and in `upperdir` a backslash takes the meaning of the character behind it. Newer mounts list the lower ones
+/// one by one, as they are, as `lowerdir+` and `datadir+` (Documentation/filesystems/overlayfs.rst). All of that stands in
+/// mountinfo with one more layer of escapes, which goes after the options are split.
 pub fn layers(options: &str) -> Vec<PathBuf> {
     let mut upper = vec![];
     let mut lower = vec![];
     for (name, value) in options.split(',').filter_map(|option| option.split_once('=')) {
         let value = unescape(value);
         match name {
-            "upperdir" => upper.push(value),
-            "lowerdir" => lower.extend(split(value.as_os_str().as_bytes())),
+            "upperdir" => upper.extend(split(value.as_os_str().as_bytes(), None)),
+            "lowerdir" => lower.extend(split(value.as_os_str().as_bytes(), Some(b':'))),
             "lowerdir+" | "datadir+" => lower.push(value),
             _ => {}
         }
@@ -28,18 +29,19 @@ pub fn layers(options: &str) -> Vec<PathBuf> {
     upper
 }
 
-fn split(value: &[u8]) -> Vec<PathBuf> {
-    let mut paths = vec![vec![]];
+/// The paths between separators, each without its backslashes.
+fn split(value: &[u8], separator: Option<u8>) -> Vec<PathBuf> {
+    let mut paths = vec![];
+    let mut path = vec![];
     let mut bytes = value.iter().copied();
     while let Some(byte) = bytes.next() {
         match byte {
-            b':' => paths.push(vec![]),
-            _ => {
-                let kept = if byte == b'\\' { bytes.next().unwrap_or(byte) } else { byte };
-                paths.last_mut().into_iter().for_each(|path| path.push(kept));
-            }
+            b'\\' => path.extend(bytes.next()),
+            _ if Some(byte) == separator => paths.push(std::mem::take(&mut path)),
+            _ => path.push(byte),
         }
     }
+    paths.push(path);
     paths.into_iter().map(|path| OsString::from_vec(path).into()).collect()
 }
 
@@ -62,7 +64,12 @@ mod tests {
 
     #[test]
     fn names_with_every_kind_of_escape() {
-        assert_eq!(shown(r"rw,lowerdir=/a\134:b:/c\134\134d,upperdir=/e\040f\054g"), ["/e f,g", "/a:b", r"/c\d"]);
+        assert_eq!(
+            shown(r"rw,lowerdir=/a\134:b:/c\134\134d,upperdir=/e\040f\134\054g:h"),
+            ["/e f,g:h", "/a:b", r"/c\d"]
+        );
+        assert_eq!(shown(r"rw,lowerdir=m/e/a\134:b\134\054\040c:m/e/lo"), ["m/e/a:b, c", "m/e/lo"]);
+        assert_eq!(shown(r"rw,upperdir=/a\134"), ["/a"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use super::Roots;
-use super::device::{Device, share_of};
+use super::device::{Device, joint_share};
 use super::filesystem::{Holder, holder, is_storage};
 use super::kind::Kind;
 use super::target::{Held, Target, Warning};
@@ -123,13 +123,21 @@ impl Machine<'_> {
             let held = |path: &Path, mount: &Mount| Held { path: path.into(), filesystem: Some(mount.kind.clone()) };
             self.add(&mut resolved, self.place(mount, DEEPEST)?, held(asked, mount))?;
             if *scope == Scope::Tree {
-                let below = mounts::below(self.mounts, real);
-                for mount in below.into_iter().filter(|m| is_storage(&m.kind, m.device)) {
+                for mount in self.storage_below(real) {
                     self.add(&mut resolved, self.place(mount, DEEPEST)?, held(&mount.point, mount))?;
                 }
             }
         }
         Ok(resolved)
+    }
+
+    /// The file systems a walk through a tree comes upon that are more than memory: not what lies in /proc and its kind, either,
+    /// such as the automount point `/proc/sys/fs/binfmt_misc`.
+    fn storage_below(&self, path: &Path) -> Vec<&Mount> {
+        let storage = |mount: &Mount| is_storage(&mount.kind, mount.device);
+        let parent = |mount: &Mount| self.mounts.iter().find(|other| other.id == mount.parent);
+        let within = |mount: &Mount| mount.kind != "autofs" || parent(mount).is_none_or(storage);
+        mounts::below(self.mounts, path).into_iter().filter(|mount| storage(mount) && within(mount)).collect()
     }
 
     /// Where the bytes of a mount are.
@@ -153,14 +161,13 @@ impl Machine<'_> {
         let Some(btrfs) = btrfs::find(self.sys, &source)? else {
             return Ok(Place::nowhere(Why::Members(mount.source.clone())));
         };
-        let mut disks: BTreeMap<_, (Device, usize)> = BTreeMap::new();
+        // A disk may hold two members.
+        let mut disks: BTreeMap<_, (Device, Vec<usize>)> = BTreeMap::new();
         for member in btrfs.members {
             let disk = member.whole()?;
-            disks.entry(disk.number).or_insert((disk, 0)).1 += 1;
+            disks.entry(disk.number).or_insert((disk, vec![])).1.push(btrfs.serving);
         }
-        // A disk with two members serves two parts of a stream.
-        let serving = btrfs.serving.get() as usize;
-        let on = disks.into_values().map(|(disk, members)| (disk, share_of(serving.div_ceil(members)))).collect();
+        let on = disks.into_values().map(|(disk, shares)| (disk, joint_share(&shares))).collect();
         Ok(Place { on, without: vec![] })
     }
 
@@ -170,6 +177,7 @@ impl Machine<'_> {
             return Ok(Place::nowhere(Why::NoLayers));
         }
         let mut place = Place::default();
+        let mut unseen = vec![];
         for layer in layers {
             // One that is not absolute was found from a directory only its mounter knew.
             let real = if layer.is_absolute() { (self.find)(&layer).ok() } else { None };
@@ -182,9 +190,11 @@ impl Machine<'_> {
                     let reasons = found.without.into_iter().map(|why| Why::Layer(layer.clone(), Box::new(why)));
                     place.without.extend(reasons);
                 }
-                _ => place.without.push(Why::LayerUnseen(layer)),
+                _ => unseen.push(layer),
             }
         }
+        let count = unseen.len();
+        place.without.extend(unseen.into_iter().next().map(|first| Why::LayersUnseen { first, count }));
         Ok(place)
     }
 

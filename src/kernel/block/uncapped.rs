@@ -42,8 +42,13 @@ pub enum Why {
     Members(PathBuf),
     /// An overlay whose options name no directory.
     NoLayers,
-    /// A directory of an overlay that this process cannot find, as in a container.
-    LayerUnseen(PathBuf),
+    /// Directories of an overlay that this process cannot find, as in a container.
+    LayersUnseen {
+        /// The first of them.
+        first: PathBuf,
+        /// How many there are.
+        count: usize,
+    },
     /// A directory of an overlay that itself cannot be capped.
     Layer(PathBuf, Box<Why>),
     /// Overlays on overlays, deeper than the kernel allows.
@@ -66,8 +71,12 @@ impl fmt::Display for Why {
             Why::Undescribed(number) => write!(f, "sysfs does not describe its device `{number}`"),
             Why::Members(source) => write!(f, "sysfs does not describe the btrfs on `{}`", source.display()),
             Why::NoLayers => f.write_str("the options of this overlay name none of its directories"),
-            Why::LayerUnseen(layer) => {
-                write!(f, "the directory `{}` of this overlay cannot be seen from here", layer.display())
+            Why::LayersUnseen { first, count: 1 } => {
+                write!(f, "the directory `{}` of this overlay cannot be seen from here", first.display())
+            }
+            Why::LayersUnseen { first, count } => {
+                let first = first.display();
+                write!(f, "{count} directories of this overlay, such as `{first}`, cannot be seen from here")
             }
             Why::Layer(layer, why) => write!(f, "the directory `{}` of this overlay: {why}", layer.display()),
             Why::TooDeep => f.write_str("too many file systems lie on one another"),
@@ -79,6 +88,8 @@ impl fmt::Display for Why {
 impl fmt::Display for Uncapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Uncapped { path, why } = self;
-        write!(f, "no cap can work on `{}`: {why}; what works: {INSTEAD}", path.display())
+        // Of an overlay, other directories may well be capped.
+        let part = if matches!(why, Why::Layer(..) | Why::LayersUnseen { .. }) { "a part of " } else { "" };
+        write!(f, "no cap can work on {part}`{}`: {why}; what works: {INSTEAD}", path.display())
     }
 }

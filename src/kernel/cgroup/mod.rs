@@ -51,6 +51,16 @@ impl Cgroup {
         Cgroup { path }
     }
 
+    /// Whether it is there.
+    pub fn exists(&self) -> bool {
+        self.path.is_dir()
+    }
+
+    /// Creates it once more, after somebody removed it.
+    pub fn create_again(&self) -> Result<()> {
+        fs::create_dir(&self.path).map_err(|e| Error::path("create cgroup", &self.path, e))
+    }
+
     /// Its directory.
     pub fn path(&self) -> &Path {
         &self.path

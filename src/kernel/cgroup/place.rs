@@ -81,8 +81,9 @@ pub fn place(around: &Surroundings<'_>) -> Place {
     Place::Below(directory)
 }
 
-/// Where a group may be created on this machine.
-pub fn find_place() -> Place {
+/// Where a group may be created on this machine. `unit` is the unit this process may be, which was asked for with `Delegate=yes`: a
+/// user's manager leaves no mark.
+pub fn find_place(unit: &str) -> Place {
     let proc = Path::new(procfs::PROC);
     let mounts = match mounts::read(proc) {
         Ok(mounts) => mounts,
@@ -90,7 +91,8 @@ pub fn find_place() -> Place {
     };
     let own = fs::read_to_string(proc.join("self/cgroup")).unwrap_or_default();
     let systemd = crate::kernel::fs::is_dir(Path::new("/run/systemd/system"));
-    place(&Surroundings { mounts: &mounts, own: &own, systemd, delegated: &is_delegated })
+    let delegated = |directory: &Path| directory.ends_with(unit) || is_delegated(directory);
+    place(&Surroundings { mounts: &mounts, own: &own, systemd, delegated: &delegated })
 }
 
 /// systemd marks the root of a delegated subtree with one of these attributes (CGROUP_DELEGATION, "xattrs").

@@ -5,12 +5,11 @@ use std::path::Path;
 
 use super::worker_argv;
 use crate::config::policy::Policy;
-use crate::kernel::clock::Stamp;
 use crate::kernel::systemd::{Manager, Unit};
 use crate::kernel::{self, process};
 use crate::run::limits::choose::Wish;
 use crate::run::limits::{self, choose, slice};
-use crate::run::request::{Action, Request, new_id};
+use crate::run::request::{Action, Request};
 
 /// All runs are in it.
 pub const SLICE: &str = "govern.slice";
@@ -43,13 +42,13 @@ pub async fn start(state: &Path, request: &Request) -> Result<(Manager, String),
     Ok((manager, unit.name))
 }
 
-/// Runs a probe to its end as a unit that differs from a run's in nothing that a probe looks at; says what it printed, or why
-/// there is no such unit.
-pub async fn probe(argv: Vec<OsString>, weights: &[Wish]) -> Result<String, String> {
+/// Runs a probe to its end as a unit of this name that differs from a run's in nothing that a probe looks at; says what it printed,
+/// or why there is no such unit.
+pub async fn probe(name: String, argv: Vec<OsString>, weights: &[Wish]) -> Result<String, String> {
     let manager = Manager::of_this_process()?;
     let properties = [property(EXECUTES), property(DELEGATED), ("RuntimeMaxSec", PROBE_LIMIT.to_owned())];
     let unit = Unit {
-        name: format!("govern-probe-{}.service", new_id(Stamp::now())),
+        name,
         description: "govern: a look at what runs find here".to_owned(),
         slice: SLICE.to_owned(),
         argv,
@@ -58,6 +57,11 @@ pub async fn probe(argv: Vec<OsString>, weights: &[Wish]) -> Result<String, Stri
         properties: properties.into_iter().chain(weights.iter().map(|wish| slice::property(&wish.limit))).collect(),
     };
     manager.output_of(&unit).await.map_err(|error| error.chain())
+}
+
+/// The name of a run's unit.
+pub fn name(request: &Request) -> String {
+    format!("govern-{}-{}.service", request.policy.job, request.run)
 }
 
 fn describe(state: &Path, request: &Request) -> Result<Unit, String> {
@@ -69,7 +73,7 @@ fn describe(state: &Path, request: &Request) -> Result<Unit, String> {
     });
     let stop_seconds = request.policy.supervision.grace.as_secs() + STOP_MARGIN_SECONDS;
     Ok(Unit {
-        name: format!("govern-{}-{}.service", request.policy.job, request.run),
+        name: name(request),
         description: description(&request.action, request.policy.job.as_str()),
         slice: SLICE.to_owned(),
         argv: argv("worker")?,

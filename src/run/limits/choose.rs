@@ -136,7 +136,8 @@ pub fn weights(limits: &Limits, usual: &Limits) -> Vec<Wish> {
         CpuWeight::Shares(shares) => Limit::CpuWeight(shares),
         CpuWeight::Idle => Limit::CpuIdle(true),
     };
-    let io = limits.io.weight.map(|weight| Wish { limit: Limit::IoWeight(weight), typed: true });
+    let typed_io = limits.io.weight != usual.io.weight;
+    let io = limits.io.weight.map(|weight| Wish { limit: Limit::IoWeight(weight), typed: typed_io });
     [Wish { limit: cpu, typed }].into_iter().chain(io).collect()
 }
 
@@ -190,3 +191,6 @@ impl Choice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

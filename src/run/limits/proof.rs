@@ -233,7 +233,8 @@ impl fmt::Display for Unproven {
         match *self {
             Unproven::TooLittle(moved) => write!(f, "{} of {} moved yet", size(moved), size(ENOUGH)),
             Unproven::InPart { payload, counted } => {
-                write!(f, "the device counted {} of {} moved", size(counted), size(payload))
+                let (counted, payload) = (size(counted), size(payload));
+                write!(f, "the device counted {counted} of {payload} moved, the rest may have passed elsewhere")
             }
         }
     }

@@ -56,6 +56,41 @@ impl Stage {
         self.recorder.limit(&unmet.what, LimitState::Unmet, Some(&unmet.why)).await;
     }
 
+    /// Between two programs the payload's cgroup is empty, and somebody may have removed it. It is made anew, with its limits; where
+    /// that cannot be, the run goes on with signals alone, unless the policy requires more.
+    pub(super) async fn look_after_group(&mut self) -> Result<(), Failure> {
+        let Group::Cgroup(enclosure) = &self.group else { return Ok(()) };
+        if enclosure.cgroup.exists() {
+            return Ok(());
+        }
+        let path = enclosure.cgroup.path().display().to_string();
+        self.recorder.note(&format!("the payload's cgroup `{path}` was removed by somebody")).await;
+        let unmet = match enclosure.cgroup.create_again() {
+            Ok(()) => {
+                let (in_force, unmet) = enforce::enforce_again(&enclosure.cgroup, &self.in_force);
+                self.guard = Guard::new(&in_force, Instant::now());
+                self.in_force = in_force;
+                unmet
+            }
+            Err(error) => {
+                let lost = enforce::lost(&self.in_force, &error);
+                self.in_force = InForce::default();
+                self.guard = Guard::new(&self.in_force, Instant::now());
+                self.group = Group::Descendants { reason: error.chain() };
+                self.recorder.note(&format!("the run goes on without a cgroup: {}", error.chain())).await;
+                lost
+            }
+        };
+        for unmet in &unmet {
+            self.tell(unmet).await;
+        }
+        let missing = unmet.iter().find_map(|u| Some((u, u.resource.filter(|r| self.required.contains(r))?)));
+        match missing {
+            Some((unmet, resource)) => Err(limits::missing(unmet, resource)),
+            None => Ok(()),
+        }
+    }
+
     /// Looks whether the caps hold. One that does not is an alarm, and where the policy requires it, the end of the run.
     pub(super) async fn guard_limits(&mut self) -> kernel::Result<()> {
         let Some(cgroup) = self.group.cgroup() else { return Ok(()) };

@@ -65,6 +65,8 @@ pub struct Stage {
     /// A pace set by hand, and until when.
     manual_pace: Option<(Option<Rate>, Instant)>,
     paused_until: Option<Instant>,
+    /// Since when the payload should stand still and does not, until that was said.
+    freezing_since: Option<Instant>,
     stopped: Option<Stop>,
     /// When what has not ended by then is killed.
     kill_at: Option<Instant>,
@@ -95,6 +97,7 @@ impl Stage {
             orders,
             manual_pace: None,
             paused_until: None,
+            freezing_since: None,
             stopped: None,
             kill_at: None,
             clearing_up: false,
@@ -174,6 +177,7 @@ impl Stage {
         if let Some(spec) = work.spec_mut() {
             spec.rate = self.pace();
         }
+        self.look_after_group().await?;
         let dressing = Dressing {
             run: &self.run,
             group: &self.group,
@@ -284,10 +288,7 @@ impl Stage {
     async fn tick(&mut self, phase: &Open, cast: &mut Cast) -> kernel::Result<()> {
         let now = Instant::now();
         self.end_pause_in_time().await?;
-        if self.paused_until.is_some() && !self.group.is_paused()? {
-            // Without a cgroup, what was forked in between has not heard the signal.
-            self.group.pause()?;
-        }
+        self.see_that_it_stands_still(now).await?;
         self.end_pace_in_time(cast).await;
         if let Some(link) = &mut cast.link {
             link.push();

@@ -20,6 +20,9 @@ use crate::run::pump::protocol;
 /// What is set by hand holds for a year at most; a larger number is a mistake, and no reason to fail.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
+/// So long a payload may take to stand still before that is said.
+const FREEZING_PATIENCE: Duration = Duration::from_secs(10);
+
 /// The moment so many seconds from now.
 fn after(seconds: u64) -> Instant {
     Instant::now() + Duration::from_secs(seconds).min(LONGEST)
@@ -117,6 +120,30 @@ impl Stage {
             }
         };
         answer.send(done.map_err(|e| Failure::from(e).one_line())).ok();
+    }
+
+    /// A payload that is told to stand still does so when the kernel gets to it: a task that waits for a slow disk stops when its
+    /// read returns. After ten seconds of that somebody should know.
+    pub(super) async fn see_that_it_stands_still(&mut self, now: Instant) -> kernel::Result<()> {
+        if self.paused_until.is_none() {
+            self.freezing_since = None;
+            return Ok(());
+        }
+        if self.group.is_paused()? {
+            return Ok(());
+        }
+        // Without a cgroup, what was forked in between has not heard the signal.
+        self.group.pause()?;
+        let since = *self.freezing_since.get_or_insert(now);
+        if now.saturating_duration_since(since) > FREEZING_PATIENCE {
+            // In the future: it is said once a pause.
+            self.freezing_since = Some(now + LONGEST);
+            let patience = FREEZING_PATIENCE.as_secs();
+            self.recorder
+                .note(&format!("the payload is still freezing after {patience} s: something in it waits for a disk"))
+                .await;
+        }
+        Ok(())
     }
 
     fn pause(&mut self, until: Instant, performing: bool) -> kernel::Result<()> {

@@ -11,6 +11,7 @@ fn machine() -> Tree {
         .mount("22 20 0:40 / /mnt/nfs rw - nfs4 server:/export rw")
         .mount("23 20 0:41 / /run rw - tmpfs tmpfs rw")
         .mount("24 20 0:5 / /proc rw - proc proc rw")
+        .mount("30 24 0:6 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw")
         .mount("25 20 8:16 /www /var/www rw - xfs /dev/sdb rw")
 }
 
@@ -102,6 +103,8 @@ fn an_overlay_seen_from_inside() {
     assert_eq!(inside("/var/lib/docker/overlay2/x"), unseen("/var/lib/docker/overlay2/x"));
     assert_eq!(inside("/usr"), unseen("/usr"), "the overlay itself");
     assert_eq!(inside("l/ABC"), unseen("l/ABC"), "relative to a directory nobody knows");
+    let several = "3 directories of this overlay, such as `/var/lib/docker/a`, cannot be seen from here";
+    assert_eq!(inside("/var/lib/docker/a:l/B:l/C"), several);
 }
 
 #[test]

@@ -29,6 +29,34 @@ impl Tree {
         Tree { root, mountinfo: String::new(), missing: vec![], links: vec![] }
     }
 
+    /// A tree written down by `tests/fixtures/block/capture.sh`, which says what its lines are.
+    pub fn captured(text: &str) -> Tree {
+        let mut tree = Tree::bare();
+        let mut file: Option<(String, String)> = None;
+        for line in text.lines().filter(|line| !line.starts_with('#')).chain(["end"]) {
+            if let (Some(content), Some((_, held))) = (line.strip_prefix('|'), &mut file) {
+                held.push_str(&format!("{content}\n"));
+                continue;
+            }
+            if let Some((path, content)) = file.take() {
+                tree = if path == "proc/self/mountinfo" { tree.mount(&content) } else { tree.file(&path, &content) };
+            }
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["file", path] => file = Some((path.to_owned(), String::new())),
+                ["link", path, target] => tree = tree.link(path, target),
+                ["name", path, target] => tree = tree.name(path, target),
+                ["end"] => {}
+                _ => panic!("`{line}`"),
+            }
+        }
+        tree
+    }
+
+    /// Where cgroup2 is mounted.
+    pub fn cgroups(&self) -> PathBuf {
+        self.root.path().join("cgroup")
+    }
+
     pub fn roots(&self) -> Roots {
         Roots { proc: self.root.path().join("proc"), sys: self.root.path().join("sys") }
     }
