@@ -144,7 +144,7 @@ fn why_lacking(machine: &Machine, lacking: &[Controller], group: &Found) -> (Str
         let fix = format!(
             "as root, a file `/etc/systemd/system/user@.service.d/delegate.conf` with the lines `[Service]` and \
              `Delegate=cpu io memory pids`; then `systemctl daemon-reload` and `systemctl restart user@{uid}.service`, which \
-             ends the sessions of `{}`",
+             ends what runs in it for `{}`",
             account::name_of(uid)
         );
         return (format!("`user@{uid}.service` is not given them"), Some(fix));
@@ -189,7 +189,8 @@ pub fn slice(probe: &Probe, slice: &SliceLimits) -> Finding {
         (None, Ok(group)) if !lacking(group).is_empty() => missed(format!(
             "systemd sets the limits of `govern.slice` when a run starts; there is no {} to enforce them",
             names(&lacking(group))
-        )),
+        ))
+        .fix(Requirement::Level.how()),
         (None, _) => Finding::met(Requirement::Slice, "systemd sets the limits of `govern.slice` when a run starts"),
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::finding::{Finding, Severity};
 use super::requirement::Requirement;
+use crate::config::policy::{Kind, Policy};
 use crate::kernel::block::disk::{self, Disk, Ionice, Weight};
 use crate::kernel::block::filesystem::is_storage;
 use crate::kernel::block::resolve::{self, Scope, Wanted};
@@ -18,8 +19,27 @@ pub fn look(roots: &Roots, cgroups: Option<&Path>) -> Result<Vec<Disk>> {
     let mounts = mounts::read(&roots.proc)?;
     let stored = mounts.into_iter().filter(|m| is_storage(&m.kind, m.device) && fs::exists(&m.point));
     let paths: Vec<Wanted> = stored.map(|m| Wanted { path: m.point, scope: Scope::Mount }).collect();
+    under(roots, cgroups, &paths)
+}
+
+/// The disks that a job reads and writes, as far as its policy tells.
+///
+/// # Errors
+/// When a source is not there, or a device is described in a way that is not understood.
+pub fn of_job(roots: &Roots, cgroups: Option<&Path>, policy: &Policy) -> Result<Vec<Disk>> {
+    let sources = match &policy.kind {
+        Kind::Filesystem(kind) => kind.sources.as_slice(),
+        Kind::PgDump(_) | Kind::Command(_) => &[],
+    };
+    let target = policy.artifact.iter().map(|artifact| &artifact.target);
+    let paths = sources.iter().chain(target).chain(&policy.limits.io.paths);
+    let wanted: Vec<Wanted> = paths.map(|path| Wanted { path: path.clone(), scope: Scope::Created }).collect();
+    under(roots, cgroups, &wanted)
+}
+
+fn under(roots: &Roots, cgroups: Option<&Path>, paths: &[Wanted]) -> Result<Vec<Disk>> {
     let mut disks = std::collections::BTreeMap::<Number, Disk>::new();
-    for target in resolve::devices(roots, &paths)?.caps {
+    for target in resolve::devices(roots, paths)?.caps {
         disks.extend(disk::under(roots, target.device, cgroups)?.into_iter().map(|disk| (disk.device, disk)));
     }
     Ok(disks.into_values().collect())
@@ -52,7 +72,7 @@ fn ionice(disk: &Disk) -> Finding {
 }
 
 /// How to get BFQ, which hears weights and ionice.
-fn with_bfq(disk: &Disk) -> String {
+pub fn with_bfq(disk: &Disk) -> String {
     let load = if disk.scheduler.available.iter().any(|name| name == "bfq") { "" } else { "modprobe bfq; " };
     format!("`{load}echo bfq > /sys/block/{}/queue/scheduler` (a udev rule makes it last)", disk.name.replace('/', "!"))
 }

@@ -77,10 +77,13 @@ pub async fn examine(dirs: &Dirs, loaded: &Loaded, names: &[String]) -> Report {
     }
     findings.extend(tools::findings(&policies, &inspections).await);
     findings.extend(inspections.iter().flat_map(|(policy, inspection)| of_server(policy, inspection)));
+    findings.extend(policies.iter().zip(&accounts).filter_map(|(policy, account)| unasked(policy, account)));
     findings.extend(refused(loaded, &asked));
     let mut jobs = vec![];
     for (policy, account) in policies.iter().zip(&accounts) {
-        let (report, found) = jobs::examine(policy, account, &probe, &dirs.state).await;
+        // What cannot be told of its disks shows with its paths.
+        let disks = disks::of_job(&roots, cgroups, policy).unwrap_or_default();
+        let (report, found) = jobs::examine(policy, &disks, account, &probe, &dirs.state).await;
         jobs.push(report);
         findings.extend(found);
     }
@@ -90,6 +93,12 @@ pub async fn examine(dirs: &Dirs, loaded: &Loaded, names: &[String]) -> Report {
 fn of_server(policy: &Policy, inspection: &Inspection) -> Vec<Finding> {
     let Kind::PgDump(kind) = &policy.kind else { return vec![] };
     postgres::findings(kind, inspection).into_iter().map(|finding| finding.about(policy.job.to_string())).collect()
+}
+
+/// A server that cannot be asked, since nobody can be the one who asks.
+fn unasked(policy: &Policy, account: &Result<Option<Account>, Failure>) -> Option<Finding> {
+    let failure = account.as_ref().err().filter(|_| matches!(policy.kind, Kind::PgDump(_)))?;
+    Some(Finding::unknown(Requirement::Server, Severity::Needed, failure.one_line()).about(policy.job.to_string()))
 }
 
 /// Policies with errors, and a configuration that keeps all of them from being known.

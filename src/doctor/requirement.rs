@@ -60,6 +60,8 @@ pub enum Requirement {
     Level,
     /// The limits of the policy.
     Limits,
+    /// Devices under its paths take caps.
+    Caps,
     /// What is written through the page cache is the job's.
     Writeback,
 }
@@ -100,7 +102,7 @@ use Requirement::*;
 
 impl Requirement {
     /// All of them, in the order of the screen.
-    pub const ALL: [Requirement; 28] = [
+    pub const ALL: [Requirement; 29] = [
         Kernel,
         Cgroup2,
         Delegation,
@@ -128,6 +130,7 @@ impl Requirement {
         Space,
         Level,
         Limits,
+        Caps,
         Writeback,
     ];
 
@@ -139,7 +142,7 @@ impl Requirement {
             IoWeight | Ionice => Area::Disks,
             Tool => Area::Tools,
             Server | DumpVersion | Globals | Readable | Monitor | Standby => Area::Servers,
-            Policy | Account | Source | Target | Space | Level | Limits | Writeback => Area::Jobs,
+            Policy | Account | Source | Target | Space | Level | Limits | Caps | Writeback => Area::Jobs,
         }
     }
 
@@ -173,6 +176,7 @@ impl Requirement {
             Space => "space",
             Level => "level",
             Limits => "limits",
+            Caps => "caps",
             Writeback => "writeback",
         }
     }
@@ -221,6 +225,7 @@ impl Requirement {
             Space => "a new artifact is written whole before an old one goes",
             Level => "it is how much of a payload the kernel holds: limits, freezer, kill",
             Limits => "they keep the job small on the machine",
+            Caps => "a cap on a device slows a job past any pump, and holds it as a whole",
             Writeback => {
                 "what is written through the page cache reaches the disk later; where it is not charged to the job, no cap on writing holds it"
             }
@@ -267,6 +272,7 @@ impl Requirement {
             Space => "make room, or let `[retention]` keep fewer artifacts",
             Level => "see what is missed under `machine`",
             Limits => "see what is missed under `machine`",
+            Caps => "`rate` slows whatever goes through the pump; the freezer stops the rest",
             Writeback => "use a target on ext4, xfs, btrfs or f2fs; `rate` holds the pump on any file system",
         }
     }

@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use crate::config::policy::{Kind, Policy};
 use crate::config::units::Rate;
+use crate::doctor::disks::with_bfq;
 use crate::doctor::finding::{Finding, Severity};
 use crate::doctor::requirement::Requirement;
 use crate::human::bytes;
+use crate::kernel::block::disk::{Disk, Weight};
 use crate::kernel::cgroup::controller::Controller;
 use crate::kernel::group::Level;
 use crate::kernel::procfs;
@@ -60,9 +62,7 @@ pub fn actuators(policy: &Policy, probe: &Probe, tried: &Tried) -> Vec<Actuator>
     if policy.artifact.is_some() {
         all.push(Actuator::Pump(policy.supervision.rate));
     }
-    // What a dump reads is read by the server: no cap on the job holds that.
-    let reads_itself = !matches!(policy.kind, Kind::PgDump(_)) || !policy.limits.io.paths.is_empty();
-    if reads_itself && !tried.read_caps.is_empty() {
+    if reads_itself(policy) && !tried.read_caps.is_empty() {
         all.push(Actuator::ReadCap(tried.read_caps.clone()));
     }
     if !tried.write_caps.is_empty() {
@@ -117,11 +117,68 @@ pub fn limits(policy: &Policy, tried: &Tried) -> Vec<Finding> {
         });
     }
     if !hygiene.is_empty() {
-        let what: Vec<&str> = hygiene.iter().map(|unmet| unmet.what.as_str()).collect();
-        let mut why: Vec<&str> = hygiene.iter().map(|unmet| unmet.why.as_str()).collect();
-        why.dedup();
-        let seen = format!("not in force: {}: {}", what.join(", "), why.join("; "));
+        let seen = format!("not in force: {}", together(&hygiene));
         findings.push(Finding::missed(Requirement::Limits, Severity::Note, seen));
     }
     findings
+}
+
+/// A weight that somebody typed, on disks that do not hear it.
+pub fn weight(policy: &Policy, disks: &[Disk]) -> Vec<Finding> {
+    let Some(weight) = policy.limits.io.weight else { return vec![] };
+    let deaf = disks.iter().filter(|disk| disk.weight() == Weight::Nothing);
+    let told = |disk: &Disk| {
+        let seen = format!("`io_weight = {weight}` on {}: {}", disk.name, disk.weight_because());
+        Finding::missed(Requirement::Limits, Severity::Wanted, seen).fix(with_bfq(disk))
+    };
+    deaf.map(told).collect()
+}
+
+/// Which devices take a cap, whether the policy has one or not, and why others do not.
+pub fn caps(policy: &Policy, tried: &Tried) -> Vec<Finding> {
+    let missed = |seen: String| Finding::missed(Requirement::Caps, Severity::Note, seen);
+    let mut findings = vec![];
+    let mut can = vec![];
+    if reads_itself(policy) && !tried.read_caps.is_empty() {
+        can.push(format!("reading from {}", tried.read_caps.join(", ")));
+    }
+    if !tried.write_caps.is_empty() {
+        can.push(format!("writing to {}", tried.write_caps.join(", ")));
+    }
+    if !can.is_empty() {
+        findings.push(Finding::met(Requirement::Caps, format!("{} takes a cap", can.join(" and "))));
+    }
+    if !reads_itself(policy) {
+        let seen = "what a dump reads is read by the server: no cap on the job holds that";
+        findings.push(missed(seen.to_owned()).fix("`rate` holds the dump, and with it what the server reads for it"));
+    }
+    if matches!(policy.kind, Kind::Command(_)) && policy.limits.io.paths.is_empty() {
+        let seen = "which disks the command reads and writes is not known";
+        findings.push(missed(seen.to_owned()).fix("name its directories in `io_paths` of `[limits]`"));
+    }
+    let mut hints: Vec<&Option<String>> = tried.uncapped.iter().map(|unmet| &unmet.hint).collect();
+    hints.dedup();
+    for hint in hints {
+        // What was typed is told with the limits.
+        let told = |unmet: &&Unmet| unmet.hint == *hint && !tried.unmet.iter().any(|t| t.what == unmet.what);
+        let alike: Vec<&Unmet> = tried.uncapped.iter().filter(told).collect();
+        if !alike.is_empty() {
+            let finding = missed(together(&alike));
+            findings.push(hint.iter().fold(finding, |finding, hint| finding.fix(hint.clone())));
+        }
+    }
+    findings
+}
+
+/// Whether what it reads is read by its own processes, or is known to be on certain disks.
+fn reads_itself(policy: &Policy) -> bool {
+    !matches!(policy.kind, Kind::PgDump(_)) || !policy.limits.io.paths.is_empty()
+}
+
+/// Several limits on one line, and each reason once.
+fn together(unmet: &[&Unmet]) -> String {
+    let what: Vec<&str> = unmet.iter().map(|unmet| unmet.what.as_str()).collect();
+    let mut why: Vec<&str> = unmet.iter().map(|unmet| unmet.why.as_str()).collect();
+    why.dedup();
+    format!("{}: {}", what.join(", "), why.join("; "))
 }

@@ -14,6 +14,7 @@ use super::requirement::Requirement;
 use crate::config::policy::{Kind, Policy};
 use crate::failure::Failure;
 use crate::kernel::account::{self, Account};
+use crate::kernel::block::disk::Disk;
 use crate::kernel::cgroup::controller::Controller;
 use crate::run::limits::Unmet;
 use crate::run::probe::{Probe, Tried};
@@ -37,9 +38,10 @@ pub struct JobReport {
     pub uncapped: Vec<Unmet>,
 }
 
-/// Looks at a job. `account` is what became of its `user`.
+/// Looks at a job. `account` is what became of its `user`, `disks` are those under its paths.
 pub async fn examine(
     policy: &Policy,
+    disks: &[Disk],
     account: &Result<Option<Account>, Failure>,
     probe: &Result<Probe, Failure>,
     state: &Path,
@@ -67,6 +69,8 @@ pub async fn examine(
             let tried = probe.jobs.iter().find(|tried| tried.job == report.job).unwrap_or(&none);
             findings.push(limits::level(probe));
             findings.extend(limits::limits(policy, tried));
+            findings.extend(limits::weight(policy, disks));
+            findings.extend(limits::caps(policy, tried));
             let has = |controller| probe.group.as_ref().is_ok_and(|group| group.controllers.contains(&controller));
             findings.extend(paths::written_back(policy, has(Controller::Io), has(Controller::Memory)));
             report.level = Some(probe.level.word());
