@@ -78,7 +78,7 @@ pub async fn examine(dirs: &Dirs, loaded: &Loaded, names: &[String]) -> Report {
     findings.extend(tools::findings(&policies, &inspections).await);
     findings.extend(inspections.iter().flat_map(|(policy, inspection)| of_server(policy, inspection)));
     findings.extend(policies.iter().zip(&accounts).filter_map(|(policy, account)| unasked(policy, account)));
-    findings.extend(refused(loaded, &asked));
+    findings.extend(refused(loaded, &dirs.config, &asked));
     let mut jobs = vec![];
     for (policy, account) in policies.iter().zip(&accounts) {
         // What cannot be told of its disks shows with its paths.
@@ -102,7 +102,7 @@ fn unasked(policy: &Policy, account: &Result<Option<Account>, Failure>) -> Optio
 }
 
 /// Policies with errors, and a configuration that keeps all of them from being known.
-fn refused(loaded: &Loaded, asked: &dyn Fn(&str) -> bool) -> Vec<Finding> {
+fn refused(loaded: &Loaded, config: &Path, asked: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     let told = |lines: Vec<String>| {
         let more = lines.len().saturating_sub(1);
         let first = lines.into_iter().next().unwrap_or_default();
@@ -116,11 +116,9 @@ fn refused(loaded: &Loaded, asked: &dyn Fn(&str) -> bool) -> Vec<Finding> {
         findings.push(told(loaded.why_no_slice().error_lines()));
     }
     if loaded.missing {
-        let seen = loaded.diagnostics.error_lines().join("; ");
-        findings.push(
-            Finding::missed(Requirement::Policy, Severity::Note, seen)
-                .fix("create it with a file for each job in `jobs/`, or name another with `--config DIR`"),
-        );
+        let seen = format!("there is no configuration directory `{}`", config.display());
+        let fix = "create it with a file for each job in `jobs/`, or name another with `--config DIR`";
+        findings.push(Finding::missed(Requirement::Policy, Severity::Note, seen).fix(fix));
     }
     findings
 }

@@ -8,6 +8,11 @@ use crate::failure::Failure;
 
 /// What is met and what is missed.
 pub fn findings(policy: &PgDump, inspection: &Inspection) -> Vec<Finding> {
+    let psql = inspection.tools.iter().find(|(path, _)| path.ends_with("psql"));
+    if let Some((path, Err(_))) = psql {
+        let seen = format!("nobody can ask it without `{}`", path.display());
+        return vec![Finding::unknown(Requirement::Server, Severity::Needed, seen)];
+    }
     match &inspection.server {
         Ok(server) => of_server(policy, inspection, server),
         Err(failure) => vec![Finding::failed(Requirement::Server, failure)],
@@ -104,6 +109,17 @@ mod tests {
     fn a_server_that_does_not_answer_is_one_finding() {
         let down = Failure::new(Exit::Unavailable, "the PostgreSQL server refuses").caused_by("no such file");
         assert_eq!(states(Err(down)), [(Requirement::Server, State::Missed)]);
+    }
+
+    #[test]
+    fn without_psql_nothing_is_known_of_the_server() {
+        let gone = |what: &str| Failure::new(Exit::Unavailable, what);
+        let tools = vec![("psql".into(), Err(gone("`psql` cannot be started")))];
+        let found = findings(&policy(Globals::Full), &Inspection { tools, server: Err(gone("cannot start `psql`")) });
+        assert_eq!(
+            found.iter().map(|f| (f.requirement, f.state)).collect::<Vec<_>>(),
+            [(Requirement::Server, State::Unknown)]
+        );
     }
 
     #[test]

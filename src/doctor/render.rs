@@ -199,7 +199,7 @@ mod tests {
             unknown limits  nobody may look
           wiki  is not run
             MISSED  policy  a\u{1b}[2J.toml:1:1: unknown key
-                why: a policy with errors is not run at all
+                why: a job is what its policy says; one with errors is not run at all
                 fix: `govern check` shows each error in its place
 
         2 needed and missed; 1 wanted and missed, 1 unknown

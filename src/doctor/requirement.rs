@@ -218,7 +218,7 @@ impl Requirement {
             Standby => {
                 "a standby cancels a long dump when what it reads is replayed away, the sooner the slower the dump goes"
             }
-            Policy => "a policy with errors is not run at all",
+            Policy => "a job is what its policy says; one with errors is not run at all",
             Account => "the payload runs as it",
             Source => "it is what the job saves",
             Target => "the artifact is written there",

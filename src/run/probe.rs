@@ -36,6 +36,9 @@ use crate::kernel::psi::{self, Pressure};
 /// How long a sleeping program may take to freeze before it counts as not frozen: some milliseconds are usual.
 const FREEZE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// The sleeping program ends by itself after so long, should nobody kill it.
+const SLEEP: Duration = Duration::from_secs(60);
+
 /// Between two looks at a state the kernel reaches by itself.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -181,11 +184,17 @@ pub async fn look(unit: &str, policies: &[&Policy]) -> Result<Probe, Failure> {
     Ok(Probe { no_unit: None, level: group.level(), group: found, paused, killed, jobs })
 }
 
+/// The sleeping program.
+pub fn sleep() {
+    std::thread::sleep(SLEEP);
+}
+
 /// Pauses a sleeping program, and kills it while it stands still.
 async fn prove(group: &Group) -> (Proof, Proof) {
     let start = || {
         let cgroup = group.cgroup().map(Cgroup::entrance).transpose()?;
-        Spawn { argv: vec!["sleep".into(), "60".into()], cgroup, ..Spawn::default() }.start()
+        let argv = vec![process::own_program()?.into_os_string(), "probe".into(), "--asleep".into()];
+        Spawn { argv, cgroup, ..Spawn::default() }.start()
     };
     let sleeper = match start() {
         Ok(sleeper) => sleeper,

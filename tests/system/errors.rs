@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::harness::{
-    Ended, Mount, World, being_read, can, can_mount, finish, has_program, is_root, list, noise, phase, wait_for,
+    Ended, Mount, World, being_read, can, can_mount, finish, in_german, is_root, list, noise, phase, wait_for,
 };
 
 const MIB: u64 = 1 << 20;
@@ -372,48 +372,33 @@ fn a_directory_that_is_not_there() {
     world.govern(["run", "lost"]).one_error(69).says(&["directory `/no/such/directory` does not exist"], "`directory`");
 }
 
-/// As if somebody worked in German, as far as this machine can.
-fn in_german(world: &World, arguments: &[&str], locales: Option<&Path>) -> Command {
+/// As if somebody worked in German.
+fn german(world: &World, arguments: &[&str]) -> Command {
     let mut command = world.command(arguments);
-    command.env("LC_ALL", "de_DE.UTF-8").env("LANG", "de_DE.UTF-8").env("LANGUAGE", "de");
-    if let Some(path) = locales {
-        command.env("LOCPATH", path);
-    }
+    in_german(&mut command, &world.path("locales"));
     command
 }
 
 #[test]
 fn a_foreign_language_changes_no_outcome() {
     let world = World::new();
-    let locales = world.path("locales");
-    fs::create_dir(&locales).unwrap();
-    // Where the sources of locales are installed, German is made for this test alone.
-    let made = has_program("localedef")
-        && Command::new("localedef")
-            .args(["-i", "de_DE", "-f", "UTF-8"])
-            .arg(locales.join("de_DE.UTF-8"))
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-    let locales = made.then_some(locales.as_path());
     let paths = ["one", "two"].map(|name| world.path("source").canonicalize().unwrap().join(name));
     for path in &paths {
         fs::write(path, noise(1, 64 * MIB as usize)).unwrap();
     }
     world.job("files", &format!("{}compression = \"none\"\n", job("rate = \"4MiB/s\"")));
-    let child = in_german(&world, &["run", "files"], locales);
+    let child = german(&world, &["run", "files"]);
     let run = { child }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let read = being_read(&paths);
     fs::remove_file(paths.iter().find(|path| **path != read).unwrap()).unwrap();
-    in_german(&world, &["throttle", "files", "unlimited"], locales).output().unwrap();
+    german(&world, &["throttle", "files", "unlimited"]).output().unwrap();
     let ended = finish(run).expect(3);
     assert!(ended.stderr.contains("File removed before we read it"), "{}", ended.stderr);
     // The language is the caller's own affair where a program is only handed on.
-    let ended: Ended =
-        in_german(&world, &["exec", "--", "sh", "-c", "echo $LC_ALL $LANGUAGE"], locales).output().unwrap().into();
+    let ended: Ended = german(&world, &["exec", "--", "sh", "-c", "echo $LC_ALL $LANGUAGE"]).output().unwrap().into();
     assert_eq!(ended.expect(0).stdout, "de_DE.UTF-8 de\n");
     fs::rename(world.path("source"), world.path("away")).unwrap();
-    let ended: Ended = in_german(&world, &["run", "files"], locales).output().unwrap().into();
+    let ended: Ended = german(&world, &["run", "files"]).output().unwrap().into();
     ended.one_error(69).says(&["no such file or directory"], "mounted");
 }
 

@@ -398,6 +398,34 @@ pub fn leftover_cgroups(world: &World) -> Vec<PathBuf> {
     list(&world.path("state/runs")).iter().filter_map(|run| mark(run)).filter(|path| path.exists()).collect()
 }
 
+/// The same command in a mount namespace of its own, from which every cgroup2 file system is taken away; needs root.
+pub fn without_cgroup2(command: &Command) -> Command {
+    const SCRIPT: &str = r#"awk '$3 == "cgroup2" { print $2 }' /proc/mounts | while read -r it; do umount -l "$it"; done
+exec "$0" "$@""#;
+    let mut wrapped = Command::new("unshare");
+    wrapped.args(["--mount", "sh", "-c", SCRIPT]).arg(command.get_program()).args(command.get_args());
+    wrapped.stdin(Stdio::null()).env_remove("GOVERN_LOG").env_remove("GOVERN_RUN");
+    wrapped
+}
+
+/// As if somebody worked in German, as far as this machine can. `locales` is a directory for what is made for that.
+pub fn in_german(command: &mut Command, locales: &Path) {
+    fs::create_dir_all(locales).unwrap();
+    // Where the sources of locales are installed, German is made for this test alone.
+    let made = locales.join("de_DE.UTF-8").exists()
+        || has_program("localedef")
+            && Command::new("localedef")
+                .args(["-i", "de_DE", "-f", "UTF-8"])
+                .arg(locales.join("de_DE.UTF-8"))
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success());
+    command.env("LC_ALL", "de_DE.UTF-8").env("LANG", "de_DE.UTF-8").env("LANGUAGE", "de");
+    if made {
+        command.env("LOCPATH", locales);
+    }
+}
+
 /// A file system in memory, mounted until it is dropped; needs root.
 pub struct Mount {
     at: PathBuf,

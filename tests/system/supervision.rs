@@ -9,11 +9,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::harness::{World, can, finish, is_root, leftover_cgroups, payload_processes, phase, processes_of, wait_for};
-
-/// Takes every cgroup2 file system away from what follows, in a mount namespace of its own.
-const WITHOUT_CGROUP2: &str = r#"awk '$3 == "cgroup2" { print $2 }' /proc/mounts | while read -r it; do umount -l "$it"; done
-exec "$0" "$@""#;
+use crate::harness::{
+    World, can, finish, is_root, leftover_cgroups, payload_processes, phase, processes_of, wait_for, without_cgroup2,
+};
 
 /// A level of enforcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +42,7 @@ impl Level {
         match self {
             Level::Freeze => plain,
             Level::Signals if !is_root() => plain,
-            Level::Signals => {
-                let mut command = Command::new("unshare");
-                command.args(["--mount", "sh", "-c", WITHOUT_CGROUP2]).arg(plain.get_program()).args(plain.get_args());
-                command.stdin(Stdio::null()).env_remove("GOVERN_LOG").env_remove("GOVERN_RUN");
-                command
-            }
+            Level::Signals => without_cgroup2(&plain),
         }
     }
 

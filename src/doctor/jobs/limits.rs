@@ -146,7 +146,7 @@ pub fn caps(policy: &Policy, tried: &Tried) -> Vec<Finding> {
         can.push(format!("writing to {}", tried.write_caps.join(", ")));
     }
     if !can.is_empty() {
-        findings.push(Finding::met(Requirement::Caps, format!("{} takes a cap", can.join(" and "))));
+        findings.push(Finding::met(Requirement::Caps, format!("{} can be capped", can.join(" and "))));
     }
     if !reads_itself(policy) {
         let seen = "what a dump reads is read by the server: no cap on the job holds that";
