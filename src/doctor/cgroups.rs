@@ -187,7 +187,7 @@ pub fn slice(probe: &Probe, slice: &SliceLimits) -> Finding {
     match (&probe.no_unit, &probe.group) {
         (Some(why), _) => missed(format!("no limit holds for all runs together: {why}")),
         (None, Ok(group)) if !lacking(group).is_empty() => missed(format!(
-            "systemd sets the limits of `govern.slice` when a run starts; there is no {} to enforce them",
+            "systemd sets the limits of `govern.slice` when a run starts; without {} there they do nothing",
             names(&lacking(group))
         ))
         .fix(Requirement::Level.how()),

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, Weak};
 use crate::harness::{self, wait_for};
 
 /// Whoever runs this script keeps its standard input open; when that closes, for whatever reason, the server goes and its files
-/// with it. Arguments: programs, directory, `postgresql.conf`, `pg_hba.conf`.
+/// with it. Arguments: programs, directory, `postgresql.conf`, `pg_hba.conf`, and a file to touch among the server's before it starts.
 const KEEPER: &str = r#"
 bin=$1 dir=$2
 cd "$dir" || exit 1
 "$bin/initdb" --no-sync --no-instructions --auth=trust --username=postgres --encoding=UTF8 --locale=C.UTF-8 -D data >initdb.log 2>&1 &&
-printf '%s\n' "$3" >>data/postgresql.conf && printf '%s\n' "$4" >data/pg_hba.conf || { cat initdb.log >&2; touch failed; }
+printf '%s\n' "$3" >>data/postgresql.conf && printf '%s\n' "$4" >data/pg_hba.conf && { [ -z "$5" ] || : >"data/$5"; } || { cat initdb.log >&2; touch failed; }
 pid=
 if [ ! -e failed ]; then
     "$bin/postgres" -D data >server.log 2>&1 &
@@ -65,15 +65,26 @@ impl Cluster {
         Cluster::start_with("local all all trust")
     }
 
+    /// One that waits for a primary it never hears of. Nothing can be set up in it.
+    pub fn start_standby() -> Cluster {
+        Cluster::start_as("local all all trust", "standby.signal")
+    }
+
     /// One with this `pg_hba.conf`. The superuser `postgres` is let in, or nothing could be set up.
     pub fn start_with(hba: &str) -> Cluster {
+        Cluster::start_as(hba, "")
+    }
+
+    fn start_as(hba: &str, signal: &str) -> Cluster {
         let bin = server_programs().unwrap();
         // Not in the build's directory: the path of a socket holds 107 bytes.
         let dir = tempfile::Builder::new().prefix("pg-").tempdir_in("/tmp").unwrap().keep();
         let conf = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\nfull_page_writes = off\nautovacuum = off\n\
-             shared_buffers = 16MB\nmax_connections = 40\ntimezone = 'UTC'",
-            dir.display()
+             shared_buffers = 16MB\nmax_connections = {}\ntimezone = 'UTC'",
+            dir.display(),
+            // A standby must not have less than its primary had, which is what it was made with.
+            if signal.is_empty() { 40 } else { 100 },
         );
         fs::set_permissions(&dir, PermissionsExt::from_mode(0o711)).unwrap();
         let mut command = Command::new("sh");
@@ -83,7 +94,7 @@ impl Cluster {
             command = Command::new("setpriv");
             command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]).arg("sh");
         }
-        command.args(["-c", KEEPER, "keeper"]).args([&bin, &dir]).args([&conf, hba]);
+        command.args(["-c", KEEPER, "keeper"]).args([&bin, &dir]).args([&conf, hba, signal]);
         let keeper = command.stdin(Stdio::piped()).spawn().unwrap();
         let cluster = Cluster { dir, bin, keeper };
         wait_for("the server", || {
@@ -97,6 +108,17 @@ impl Cluster {
     fn accepts(&self) -> bool {
         let mut command = Command::new(self.bin.join("pg_isready"));
         command.args(["-q", "-h", self.host()]).status().unwrap().success()
+    }
+
+    /// Adds a line to its configuration, and waits until it holds.
+    pub fn reload_with(&self, line: &str) {
+        let mut conf = fs::OpenOptions::new().append(true).open(self.dir.join("data/postgresql.conf")).unwrap();
+        writeln!(conf, "{line}").unwrap();
+        let (name, value) = line.split_once(" = ").unwrap();
+        wait_for("a new setting", || {
+            self.sql("postgres", "SELECT pg_reload_conf()");
+            (self.sql("postgres", &format!("SHOW {name}")).trim() == value).then_some(())
+        });
     }
 
     /// The directory of the socket: what `host` takes.

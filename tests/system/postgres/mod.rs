@@ -2,6 +2,7 @@
 
 mod cluster;
 mod connection;
+mod doctor;
 mod midway;
 mod restore;
 mod roundtrip;
