@@ -56,7 +56,9 @@ impl Cgroups {
 pub fn findings(machine: &Machine, probe: &Result<Probe, Failure>) -> Vec<Finding> {
     let mut findings = vec![mounted(&machine.cgroups)];
     match probe {
-        Ok(probe) => findings.extend([delegation(probe), controllers(machine, probe), freezer(probe), kill(probe)]),
+        Ok(probe) => {
+            findings.extend([delegation(machine, probe), controllers(machine, probe), freezer(probe), kill(probe)])
+        }
         Err(failure) => {
             use Requirement::{Controllers, Delegation, Freezer, Kill};
             let unknown = |requirement| Finding::unknown(requirement, Severity::Wanted, failure.one_line());
@@ -87,8 +89,11 @@ fn mounted(cgroups: &Result<Cgroups, String>) -> Finding {
     }
 }
 
-fn delegation(probe: &Probe) -> Finding {
+fn delegation(machine: &Machine, probe: &Probe) -> Finding {
     match (&probe.group, &probe.no_unit) {
+        (_, Some(why)) if machine.systemd.manager.is_ok() => {
+            Finding::missed(Requirement::Delegation, Severity::Wanted, format!("systemd does not start a unit: {why}"))
+        }
         (Ok(_), None) => Finding::met(
             Requirement::Delegation,
             "each run is a unit of its own in `govern.slice`, with `Delegate=yes`",
@@ -128,7 +133,9 @@ fn why_lacking(machine: &Machine, lacking: &[Controller], group: &Found) -> (Str
     let cgroups = machine.cgroups.as_ref().ok();
     let of_v1: Vec<&Controller> = lacking.iter().filter(|c| cgroups.is_some_and(|g| g.of_v1.contains_key(c))).collect();
     if !of_v1.is_empty() {
-        return (format!("version 1 has {}", names(of_v1)), None);
+        // systemd mounts version 1 again unless it is told not to.
+        let fix = (!machine.systemd.is_init).then(|| "boot with `cgroup_no_v1=all`".to_owned());
+        return (format!("version 1 has {}", names(of_v1)), fix);
     }
     let root = cgroups.and_then(Cgroups::mount).and_then(|mount| Some((mount, controller::available(mount).ok()?)));
     if let Some((mount, there)) = root

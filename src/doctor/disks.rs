@@ -7,6 +7,7 @@ use super::requirement::Requirement;
 use crate::config::policy::{Kind, Policy};
 use crate::kernel::block::disk::{self, Disk, Ionice, Weight};
 use crate::kernel::block::filesystem::is_storage;
+use crate::kernel::block::kind::Kind as Device;
 use crate::kernel::block::resolve::{self, Scope, Wanted};
 use crate::kernel::block::{Number, Roots};
 use crate::kernel::{Result, fs, mounts};
@@ -39,7 +40,10 @@ pub fn of_job(roots: &Roots, cgroups: Option<&Path>, policy: &Policy) -> Result<
 
 fn under(roots: &Roots, cgroups: Option<&Path>, paths: &[Wanted]) -> Result<Vec<Disk>> {
     let mut disks = std::collections::BTreeMap::<Number, Disk>::new();
-    for target in resolve::devices(roots, paths)?.caps {
+    // A file as a disk has no priorities of its own: the disk under it is listed for itself.
+    let real =
+        resolve::devices(roots, paths)?.caps.into_iter().filter(|target| !matches!(target.kind, Device::Loop(_)));
+    for target in real {
         disks.extend(disk::under(roots, target.device, cgroups)?.into_iter().map(|disk| (disk.device, disk)));
     }
     Ok(disks.into_values().collect())

@@ -1,13 +1,26 @@
 //! The PostgreSQL server of a job: reachable, with which rights, and what a dump has to live with there.
 
+use super::Subject;
 use super::finding::{Finding, Severity};
 use super::requirement::Requirement;
 use crate::backup::inspect::{Facts, Inspection, Rights, Server};
-use crate::config::policy::{Globals, PgDump};
+use crate::config::policy::{Globals, Kind, PgDump};
 use crate::failure::Failure;
 
-/// What is met and what is missed.
-pub fn findings(policy: &PgDump, inspection: &Inspection) -> Vec<Finding> {
+/// What is met and what is missed of the server of a job, where it has one.
+pub fn findings(subject: &Subject<'_>) -> Vec<Finding> {
+    let Kind::PgDump(kind) = &subject.policy.kind else { return vec![] };
+    let findings = match (&subject.inspection, &subject.account) {
+        (Some(inspection), _) => judge(kind, inspection),
+        (None, Err(failure)) => {
+            vec![Finding::unknown(Requirement::Server, Severity::Needed, failure.one_line())]
+        }
+        (None, Ok(_)) => vec![],
+    };
+    findings.into_iter().map(|finding| finding.about(subject.policy.job.to_string())).collect()
+}
+
+fn judge(policy: &PgDump, inspection: &Inspection) -> Vec<Finding> {
     let psql = inspection.tools.iter().find(|(path, _)| path.ends_with("psql"));
     if let Some((path, Err(_))) = psql {
         let seen = format!("nobody can ask it without `{}`", path.display());
@@ -101,7 +114,7 @@ mod tests {
 
     fn states(server: Result<Server, Failure>) -> Vec<(Requirement, State)> {
         let inspection = Inspection { tools: vec![("/usr/bin/pg_dump".into(), Ok("pg_dump 15".into()))], server };
-        let found = findings(&policy(Globals::Full), &inspection);
+        let found = judge(&policy(Globals::Full), &inspection);
         found.iter().map(|f| (f.requirement, f.state)).collect()
     }
 
@@ -115,7 +128,7 @@ mod tests {
     fn without_psql_nothing_is_known_of_the_server() {
         let gone = |what: &str| Failure::new(Exit::Unavailable, what);
         let tools = vec![("psql".into(), Err(gone("`psql` cannot be started")))];
-        let found = findings(&policy(Globals::Full), &Inspection { tools, server: Err(gone("cannot start `psql`")) });
+        let found = judge(&policy(Globals::Full), &Inspection { tools, server: Err(gone("cannot start `psql`")) });
         assert_eq!(
             found.iter().map(|f| (f.requirement, f.state)).collect::<Vec<_>>(),
             [(Requirement::Server, State::Unknown)]

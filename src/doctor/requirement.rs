@@ -239,7 +239,9 @@ impl Requirement {
             Cgroup2 => {
                 "mount one: `mount -t cgroup2 none /sys/fs/cgroup`; where systemd runs, boot with `systemd.unified_cgroup_hierarchy=1`"
             }
-            Delegation => "start runs where systemd is the init system, or from a service with `Delegate=yes`",
+            Delegation => {
+                "start runs as root, or where systemd keeps a manager for the account (`loginctl enable-linger`)"
+            }
             Controllers => "boot with `systemd.unified_cgroup_hierarchy=1`, and without `cgroup_disable=`",
             Freezer => "Linux 5.2 and a cgroup2 file system that can be written",
             Kill => "Linux 5.14",

@@ -1,18 +1,20 @@
 //! The programs of the jobs: whether they are there, and their versions.
 //!
-//! Only programs whose switch for the version is known are started: a command of a policy is looked for, and never run.
+//! Only programs whose switch for the version is known are started, and as the account of the job: one that belongs to it must not
+//! get the rights of root by being looked at. Every other command is looked for, and never run.
 
 use std::path::Path;
 
+use super::Subject;
 use super::finding::{Finding, Severity};
 use super::requirement::Requirement;
-use crate::backup::inspect::Inspection;
 use crate::backup::prepare::tar_version;
 use crate::backup::tool::Tool;
 use crate::backup::{Dialect, command};
 use crate::config::policy::{Command, Kind, Policy};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::kernel::account::Account;
 use crate::kernel::{fs, process};
 use crate::run::plan;
 
@@ -29,23 +31,22 @@ struct Found {
     jobs: Vec<String>,
 }
 
-/// What is met and what is missed. `inspections` are the PostgreSQL servers of jobs, by job.
-pub async fn findings(policies: &[&Policy], inspections: &[(&Policy, Inspection)]) -> Vec<Finding> {
+/// What is met and what is missed.
+pub async fn findings(subjects: &[Subject<'_>]) -> Vec<Finding> {
     let mut found: Vec<Found> = vec![];
-    for policy in policies {
+    for Subject { policy, account, inspection } in subjects {
         match &policy.kind {
             Kind::Filesystem(_) => {
                 let version = tar_version(&mut async |tool| plan::ask(None, tool).await).await;
                 add(&mut found, policy, "tar".to_owned(), version);
             }
             Kind::PgDump(_) => {
-                let tools = inspections.iter().filter(|(of, _)| of.job == policy.job).flat_map(|(_, i)| &i.tools);
-                for (path, version) in tools {
+                for (path, version) in inspection.iter().flat_map(|inspection| &inspection.tools) {
                     add(&mut found, policy, path.display().to_string(), version.clone());
                 }
             }
             Kind::Command(command) => {
-                for (name, version) in of_command(command).await {
+                for (name, version) in of_command(command, account.as_ref().ok()).await {
                     add(&mut found, policy, name, version);
                 }
             }
@@ -80,8 +81,9 @@ fn judge(found: &Found) -> Vec<Finding> {
     findings
 }
 
-/// The program of a command, and the known ones among its words: `nice -n 5 restic backup`, `restic … | logger`.
-async fn of_command(command: &Command) -> Vec<(String, Result<String, Failure>)> {
+/// The program of a command, and the known ones among its words: `nice -n 5 restic backup`, `restic … | logger`. Without an account
+/// to run them as, nothing is known but that they are there.
+async fn of_command(command: &Command, account: Option<&Option<Account>>) -> Vec<(String, Result<String, Failure>)> {
     let search = process::search_path();
     let program = command.argv.first().cloned().unwrap_or_default();
     if let Err(failure) = command::prepare(command, search.as_deref()) {
@@ -95,7 +97,11 @@ async fn of_command(command: &Command) -> Vec<(String, Result<String, Failure>)>
             found.extend((!word.contains('/')).then(|| (word, Err(Failure::new(Exit::NotStarted, what)))));
             continue;
         }
-        let answer = plan::ask(None, Tool::reading(Dialect::Plain, [word.as_str(), switch])).await;
+        let Some(account) = account else {
+            found.push((word, Ok(String::new())));
+            continue;
+        };
+        let answer = plan::ask(account.as_ref(), Tool::reading(Dialect::Plain, [word.as_str(), switch])).await;
         let version = answer.map(|answer| answer.stdout.lines().next().unwrap_or_default().trim().to_owned());
         found.push((word, version));
     }

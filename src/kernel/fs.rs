@@ -297,6 +297,17 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_can_be_written_the_reason_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        probe_write(dir.path()).unwrap();
+        assert_eq!(probe_write(&dir.path().join("none")).unwrap_err().errno(), Some(libc::ENOENT));
+        assert_eq!(list(dir.path()).unwrap(), Vec::<PathBuf>::new(), "nothing was created");
+        // No right of root makes a directory out of a file.
+        create_file(&dir.path().join("file"), b"").unwrap();
+        assert_eq!(probe_write(&dir.path().join("file")).unwrap_err().errno(), Some(libc::EACCES));
+    }
+
+    #[test]
     fn appended_lines_stand_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");

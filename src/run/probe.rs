@@ -102,6 +102,8 @@ pub struct Tried {
     pub write_caps: Vec<String>,
     /// Why there are no more.
     pub uncapped: Vec<Unmet>,
+    /// What a cap on one of them does not do.
+    pub warnings: Vec<String>,
 }
 
 /// Makes a probe for these jobs, in the way their runs are started.
@@ -266,6 +268,11 @@ async fn try_limits(group: &Group, name: &str, policy: &Policy) -> Tried {
     let caps = Choice { caps: capped.caps, ..Choice::default() };
     let (taken, refused) = set(enclosure, &format!("{name}-caps"), caps).await;
     for (cap, _) in &taken.caps {
+        for warning in cap.target.warnings.iter().map(ToString::to_string) {
+            if !tried.warnings.contains(&warning) {
+                tried.warnings.push(warning);
+            }
+        }
         match cap.key {
             IoKey::ReadBytes => tried.read_caps.push(cap.target.name.clone()),
             IoKey::WriteBytes => tried.write_caps.push(cap.target.name.clone()),

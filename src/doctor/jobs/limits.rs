@@ -156,6 +156,7 @@ pub fn caps(policy: &Policy, tried: &Tried) -> Vec<Finding> {
         let seen = "which disks the command reads and writes is not known";
         findings.push(missed(seen.to_owned()).fix("name its directories in `io_paths` of `[limits]`"));
     }
+    findings.extend(tried.warnings.iter().map(|warning| missed(warning.clone())));
     let mut hints: Vec<&Option<String>> = tried.uncapped.iter().map(|unmet| &unmet.hint).collect();
     hints.dedup();
     for hint in hints {

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 pub use limits::Actuator;
 
+use super::Subject;
 use super::finding::{Finding, Severity};
 use super::requirement::Requirement;
-use crate::config::policy::{Kind, Policy};
+use crate::config::policy::Kind;
 use crate::failure::Failure;
 use crate::kernel::account::{self, Account};
 use crate::kernel::block::disk::Disk;
@@ -38,14 +39,14 @@ pub struct JobReport {
     pub uncapped: Vec<Unmet>,
 }
 
-/// Looks at a job. `account` is what became of its `user`, `disks` are those under its paths.
-pub async fn examine(
-    policy: &Policy,
+/// Looks at a job. `disks` are those under its paths.
+pub(super) async fn examine(
+    subject: &Subject<'_>,
     disks: &[Disk],
-    account: &Result<Option<Account>, Failure>,
     probe: &Result<Probe, Failure>,
     state: &Path,
 ) -> (JobReport, Vec<Finding>) {
+    let Subject { policy, account, .. } = subject;
     let mut findings = vec![Finding::met(Requirement::Policy, "no errors"), of_account(account)];
     if let Kind::Filesystem(kind) = &policy.kind {
         findings.extend(paths::sources(policy, kind, account.as_ref().ok().and_then(Option::as_ref)).await);

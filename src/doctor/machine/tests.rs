@@ -132,6 +132,21 @@ fn on_a_hybrid_version_1_has_the_controllers() {
 }
 
 #[test]
+fn without_systemd_the_kernel_is_told_to_leave_version_1() {
+    let (_dir, mut machine) = machine(HYBRID, DEBIAN_12, "\n", &[PRESSURE]);
+    machine.systemd = Systemd { is_init: false, manager: Err("systemd is not the init system".into()) };
+    assert_eq!(of(&machine, probe(&[]), Requirement::Controllers).how(), "boot with `cgroup_no_v1=all`");
+}
+
+#[test]
+fn a_unit_that_systemd_does_not_start() {
+    let (_dir, machine) = machine(UNIFIED, DEBIAN_12, "cpu io memory pids\n", &[PRESSURE]);
+    let found = Probe { no_unit: Some("cannot run unit `x`: no room".into()), ..without_cgroup("not delegated") };
+    let finding = of(&machine, found, Requirement::Delegation);
+    assert_eq!(finding.seen, "systemd does not start a unit: cannot run unit `x`: no room");
+}
+
+#[test]
 fn version_1_alone() {
     let (_dir, machine) = machine(LEGACY, DEBIAN_12, "", &[PRESSURE]);
     assert_eq!(

@@ -220,6 +220,15 @@ mod tests {
     }
 
     #[test]
+    fn linux_5_13_has_no_kill() {
+        let dir = tempfile::tempdir().unwrap();
+        let group = Cgroup::at(dir.path().to_path_buf());
+        assert!(!group.has_kill());
+        std::fs::write(dir.path().join("cgroup.kill"), "").unwrap();
+        assert!(group.has_kill());
+    }
+
+    #[test]
     fn keys_are_read_by_their_whole_name() {
         let text = "populated 1\nfrozen 0\n";
         assert_eq!(value(text, "frozen"), Some(0));
