@@ -18,6 +18,9 @@ use crate::run::probe::{Found, Probe, Proof};
 /// The controllers of level `full`.
 const WANTED: [Controller; 3] = [Controller::Cpu, Controller::Io, Controller::Memory];
 
+/// What helps where a run gets no cgroup at all.
+const SEE_DELEGATION: &str = "see `delegation`";
+
 /// The cgroup file systems.
 pub struct Cgroups {
     /// How they are mounted.
@@ -90,27 +93,36 @@ fn mounted(cgroups: &Result<Cgroups, String>) -> Finding {
 }
 
 fn delegation(machine: &Machine, probe: &Probe) -> Finding {
-    match (&probe.group, &probe.no_unit) {
-        (_, Some(why)) if machine.systemd.manager.is_ok() => {
-            Finding::missed(Requirement::Delegation, Severity::Wanted, format!("systemd does not start a unit: {why}"))
+    let missed = |seen: String| Finding::missed(Requirement::Delegation, Severity::Wanted, seen);
+    match (&probe.group, &probe.no_unit, &machine.systemd.manager) {
+        (_, Some(why), Ok((manager, _))) => {
+            let call = match manager {
+                Manager::System => "systemd-run true",
+                Manager::User { .. } => "systemd-run --user true",
+            };
+            missed(format!("systemd does not start a unit: {why}")).fix(format!("see what `{call}` says"))
         }
-        (Ok(_), None) => Finding::met(
+        (Ok(_), None, _) => Finding::met(
             Requirement::Delegation,
             "each run is a unit of its own in `govern.slice`, with `Delegate=yes`",
         ),
-        (Ok(group), Some(_)) => {
+        (Ok(group), Some(_), Err(_)) => {
             let parent = group.path.parent().unwrap_or(&group.path);
             Finding::met(Requirement::Delegation, format!("runs get a cgroup in `{}`", parent.display()))
         }
-        (Err(why), _) => {
-            Finding::missed(Requirement::Delegation, Severity::Wanted, format!("runs get no cgroup: {why}"))
+        (Err(why), _, _) => {
+            let finding = missed(format!("runs get no cgroup: {why}"));
+            let usable = |cgroups: &Cgroups| cgroups.mount().is_some() && !cgroups.read_only;
+            if machine.cgroups.as_ref().is_ok_and(usable) { finding } else { finding.fix("see `cgroup2`") }
         }
     }
 }
 
 fn controllers(machine: &Machine, probe: &Probe) -> Finding {
     let missed = |seen: String| Finding::missed(Requirement::Controllers, Severity::Wanted, seen);
-    let Ok(group) = &probe.group else { return missed("none: runs get no cgroup".to_owned()) };
+    let Ok(group) = &probe.group else {
+        return missed("none: runs get no cgroup".to_owned()).fix(SEE_DELEGATION);
+    };
     let lacking = lacking(group);
     if lacking.is_empty() {
         return Finding::met(Requirement::Controllers, names(&group.controllers));
@@ -170,7 +182,9 @@ fn freezer(probe: &Probe) -> Finding {
         (Proof::Seen(us), Ok(_)) => {
             Finding::met(Requirement::Freezer, format!("a program was frozen within {} ms", us.div_ceil(1000)))
         }
-        (Proof::Seen(_), Err(_)) => missed("no cgroup: SIGSTOP to each process takes its place".to_owned()),
+        (Proof::Seen(_), Err(_)) => {
+            missed("no cgroup: SIGSTOP to each process takes its place".to_owned()).fix(SEE_DELEGATION)
+        }
         (Proof::Failed(why), _) => missed(format!("a program could not be frozen: {why}")),
     }
 }
@@ -182,7 +196,9 @@ fn kill(probe: &Probe) -> Finding {
             Finding::met(Requirement::Kill, format!("a frozen program was killed within {} ms", us.div_ceil(1000)))
         }
         (Proof::Seen(_), Ok(_)) => missed("there is no `cgroup.kill`: processes are killed one by one".to_owned()),
-        (Proof::Seen(_), Err(_)) => missed("no cgroup: descendants are killed one by one".to_owned()),
+        (Proof::Seen(_), Err(_)) => {
+            missed("no cgroup: descendants are killed one by one".to_owned()).fix(SEE_DELEGATION)
+        }
         (Proof::Failed(why), _) => missed(format!("a program could not be killed: {why}")),
     }
 }

@@ -72,6 +72,11 @@ fn without_cgroup(why: &str) -> Probe {
     Probe { level: Level::Signals, group: Err(why.to_owned()), ..probe(&[]) }
 }
 
+/// A probe where systemd starts nothing.
+fn no_unit(why: &str) -> Probe {
+    Probe { no_unit: Some("systemd is not the init system".to_owned()), ..without_cgroup(why) }
+}
+
 /// What is missed, a line each: the requirement and what was seen.
 fn missed(machine: &Machine, probe: Probe) -> Vec<String> {
     let findings = machine.findings(&Ok(probe), Some(&SliceLimits::hygiene()));
@@ -144,6 +149,7 @@ fn a_unit_that_systemd_does_not_start() {
     let found = Probe { no_unit: Some("cannot run unit `x`: no room".into()), ..without_cgroup("not delegated") };
     let finding = of(&machine, found, Requirement::Delegation);
     assert_eq!(finding.seen, "systemd does not start a unit: cannot run unit `x`: no room");
+    assert_eq!(finding.how(), "see what `systemd-run true` says");
 }
 
 #[test]
@@ -189,10 +195,12 @@ fn a_user_without_a_manager() {
 #[test]
 fn a_container_with_a_read_only_cgroupfs() {
     let read_only = UNIFIED.replace(" rw,nosuid", " ro,nosuid");
-    let (_dir, machine) = machine(&read_only, DEBIAN_12, "cpu io memory pids\n", &[PRESSURE]);
-    let finding = of(&machine, without_cgroup("mounted read-only"), Requirement::Cgroup2);
+    let (_dir, mut machine) = machine(&read_only, DEBIAN_12, "cpu io memory pids\n", &[PRESSURE]);
+    machine.systemd = Systemd { is_init: false, manager: Err("systemd is not the init system".into()) };
+    let finding = of(&machine, no_unit("mounted read-only"), Requirement::Cgroup2);
     assert!(finding.seen.ends_with("/cgroup` is mounted read-only"), "{}", finding.seen);
     assert!(finding.how().contains("container"), "{}", finding.how());
+    assert_eq!(of(&machine, no_unit("mounted read-only"), Requirement::Delegation).how(), "see `cgroup2`");
 }
 
 #[test]
