@@ -16,8 +16,9 @@ use crate::failure::Failure;
   govern doctor forum         the same for job `forum` alone
   govern doctor --json        for a program
 
-Exit codes: 0 all that the jobs need is there, 3 something that is wanted is missing or cannot be seen,
-69 something that a job needs is missing: without it the job fails.")]
+Exit codes: 0 all that the jobs need is there
+            3 something that is wanted is missing, or cannot be seen
+           69 something that a job needs is missing: without it the job fails")]
 pub struct Args {
     /// Only these jobs
     jobs: Vec<String>,

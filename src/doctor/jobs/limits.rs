@@ -20,7 +20,7 @@ use crate::run::probe::{Probe, Proof, Tried};
 
 /// What can be done to a job while it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", tag = "name", content = "value")]
 pub enum Actuator {
     /// A pace between its program and the file, in uncompressed bytes a second; `None`: as fast as it goes, until somebody sets one.
     Pump(Option<Rate>),
