@@ -48,7 +48,8 @@ fn a_path_and_a_device_that_are_not_there(machine: &mut Machine) {
 fn a_cap_where_none_can_work(machine: &mut Machine) {
     machine.ok("mkdir -p /mnt/ram; mountpoint -q /mnt/ram || mount -t tmpfs none /mnt/ram");
     job(machine, "memory", "true", "");
-    machine.ok("printf '[limits]\\nio_read = \"5MB/s\"\\nio_paths = [\"/mnt/ram\"]\\n' >> /etc/govern/jobs/memory.toml");
+    machine
+        .ok("printf '[limits]\\nio_read = \"5MB/s\"\\nio_paths = [\"/mnt/ram\"]\\n' >> /etc/govern/jobs/memory.toml");
     let said = machine.sh("govern run memory").expect(0);
     let why = "no cap can work on `/mnt/ram`: `tmpfs` keeps its files in memory";
     assert!(said.stderr.contains(why), "{}", said.stderr);

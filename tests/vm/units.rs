@@ -38,7 +38,9 @@ fn end(machine: &mut Machine, name: &str) -> String {
     let script = format!("! test -e /sys/fs/cgroup/govern.slice/govern-{name}-*");
     machine.until(&script);
     machine.until(&format!("test -z \"$(systemctl list-units --all --plain --no-legend 'govern-{name}-*')\""));
-    machine.ok(&format!("govern history {name} --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"state\"])'"))
+    machine.ok(&format!(
+        "govern history {name} --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"state\"])'"
+    ))
 }
 
 fn a_run_is_a_unit_with_everything_in_it(machine: &mut Machine) {
@@ -75,7 +77,8 @@ fn without_a_manager_a_run_is_a_session(machine: &mut Machine) {
     let said = machine.sh("cd /; runuser -u nobody -- govern --state /tmp/nobody exec -v -- id -un").expect(0);
     assert_eq!(said.stdout, "nobody\n");
     assert!(said.stderr.contains("level signals"), "{}", said.stderr);
-    let why = "no unit of its own: no systemd user manager runs for `nobody` (`loginctl enable-linger nobody` keeps one)";
+    let why =
+        "no unit of its own: no systemd user manager runs for `nobody` (`loginctl enable-linger nobody` keeps one)";
     assert!(said.stderr.contains(why), "{}", said.stderr);
 }
 
@@ -93,7 +96,11 @@ fn a_payload_that_will_not_go_is_gone_after_cancel(machine: &mut Machine) {
     machine.ok("govern cancel stubborn");
     assert_eq!(end(machine, "stubborn"), "cancelled");
     assert_eq!(machine.ok("pgrep -f 'sleep 700[0-9]' || true"), "");
-    assert_eq!(machine.ok("ls -A /var/lib/govern/runs/*/ | grep -E '^starter$' || true"), "", "no socket of a starter is left");
+    assert_eq!(
+        machine.ok("ls -A /var/lib/govern/runs/*/ | grep -E '^starter$' || true"),
+        "",
+        "no socket of a starter is left"
+    );
 }
 
 fn a_frozen_payload_with_a_handler_hears_the_end(machine: &mut Machine) {
@@ -171,7 +178,8 @@ fn a_shutdown_during_a_pause_takes_seconds(machine: &mut Machine) {
     machine.ok("govern pause night");
     machine.until("grep -q 'frozen 1' /sys/fs/cgroup/govern.slice/govern-night-*/payload/cgroup.events");
     machine.reboot();
-    let state = machine.ok("govern history night --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"state\"])'");
+    let state = machine
+        .ok("govern history night --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"state\"])'");
     assert_eq!(state, "cancelled");
     let journal = machine.ok("journalctl --boot=-1 --output=cat --unit='govern-night-*' || true");
     assert!(!journal.contains("timed out"), "{journal}");
