@@ -166,7 +166,6 @@ impl Unit {
     /// The arguments of `systemd-run`.
     fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![
-            "--quiet".into(),
             // A failed unit is in our ledger; systemd need not remember it.
             "--collect".into(),
             format!("--unit={}", self.name).into(),
@@ -253,7 +252,7 @@ mod tests {
         let said: Vec<String> = unit.arguments().iter().map(|a| a.to_string_lossy().into_owned()).collect();
         assert_eq!(
             said.join("\n"),
-            "--quiet\n--collect\n--unit=govern-etc-1.service\n--slice=govern.slice\n--description=backup etc\n\
+            "--collect\n--unit=govern-etc-1.service\n--slice=govern.slice\n--description=backup etc\n\
              -E\nGOVERN_LOG=debug\n-p\nExecStopPost=\"/usr/bin/govern\" \"--state\" \"/a \\\"$$b\\\\\" \"closed\" \"1\"\n\
              -p\nDelegate=yes\n--\n/usr/bin/govern\n--state\n/a $$b\nworker\n1"
         );

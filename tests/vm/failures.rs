@@ -70,7 +70,7 @@ fn a_write_cap_where_others_write(machine: &mut Machine) {
 
 fn a_read_only_cgroup_file_system(machine: &mut Machine) {
     // Without systemd the worker looks for a place itself, and finds none that it may write to.
-    let script = "unshare --mount sh -c 'mount -o remount,ro /sys/fs/cgroup; mount -t tmpfs none /run/systemd; govern exec -v -- true'";
+    let script = "unshare --mount sh -c 'mount -o remount,bind,ro /sys/fs/cgroup; mount -t tmpfs none /run/systemd; govern exec -v -- true'";
     let said = machine.sh(script).expect(0);
     assert!(said.stderr.contains("level signals"), "{}", said.stderr);
     assert!(said.stderr.contains("`/sys/fs/cgroup` is mounted read-only"), "{}", said.stderr);
