@@ -45,9 +45,11 @@ pub struct Machine {
 
 /// What starts runs.
 pub struct Systemd {
-    /// Whether systemd is the init system.
+    /// Whether it is the init system.
     pub is_init: bool,
-    /// The manager of this account and its version, or why there is none.
+    /// Whether a manager runs for this account, be it out of reach.
+    pub runs: bool,
+    /// The manager that starts its runs, and its version; or why none does.
     pub manager: Result<(Manager, String), String>,
 }
 
@@ -61,7 +63,11 @@ impl Systemd {
             }
             Err(why) => Err(why),
         };
-        Systemd { is_init: Manager::find(run, 0, None).is_ok(), manager }
+        Systemd {
+            is_init: Manager::find(run, 0, None).is_ok(),
+            runs: Manager::find(run, account::own_uid(), None).is_ok(),
+            manager,
+        }
     }
 }
 
@@ -130,6 +136,9 @@ impl Machine {
             }
             Ok((Manager::User { .. }, version)) => {
                 Finding::met(Requirement::Systemd, format!("{version}, the manager of `{who}`"))
+            }
+            Err(why) if self.systemd.runs => {
+                Finding::missed(Requirement::Systemd, Severity::Wanted, why).fix("start runs from outside of it")
             }
             Err(why) if self.systemd.is_init => Finding::missed(Requirement::Systemd, Severity::Wanted, why)
                 .fix(format!("`loginctl enable-linger {who}`, also for runs while nobody is logged in")),

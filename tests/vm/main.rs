@@ -18,6 +18,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod disks;
+mod doctor;
 mod failures;
 mod install;
 mod limits;
@@ -46,6 +47,7 @@ const SUBJECTS: &[(&str, &[Test])] = &[
     ("units", units::TESTS),
     ("failures", failures::TESTS),
     ("limits", limits::TESTS),
+    ("doctor", doctor::TESTS),
     ("power", power::TESTS),
 ];
 

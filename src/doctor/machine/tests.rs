@@ -50,7 +50,7 @@ fn machine(mounts: &str, release: &str, controllers: &str, files: &[(&str, &str)
     }
     let roots = Roots { proc: dir.path().join("proc"), sys: dir.path().join("sys") };
     let manager = Ok((Manager::System, "systemd 252 (252.39-1~deb12u2)".to_owned()));
-    let machine = Machine::look(&roots, Systemd { is_init: true, manager });
+    let machine = Machine::look(&roots, Systemd { is_init: true, runs: true, manager });
     (dir, machine)
 }
 
@@ -139,7 +139,7 @@ fn on_a_hybrid_version_1_has_the_controllers() {
 #[test]
 fn without_systemd_the_kernel_is_told_to_leave_version_1() {
     let (_dir, mut machine) = machine(HYBRID, DEBIAN_12, "\n", &[PRESSURE]);
-    machine.systemd = Systemd { is_init: false, manager: Err("systemd is not the init system".into()) };
+    machine.systemd = Systemd { is_init: false, runs: false, manager: Err("systemd is not the init system".into()) };
     assert_eq!(of(&machine, probe(&[]), Requirement::Controllers).how(), "boot with `cgroup_no_v1=all`");
 }
 
@@ -185,10 +185,14 @@ fn a_user_manager_that_is_not_given_io() {
 fn a_user_without_a_manager() {
     let (_dir, mut machine) = machine(UNIFIED, DEBIAN_12, "cpu io memory pids\n", &[PRESSURE]);
     machine.systemd.manager = Err("no systemd user manager runs for `alice`".to_owned());
+    machine.systemd.runs = false;
     let finding = of(&machine, without_cgroup("systemd owns it"), Requirement::Systemd);
     assert_eq!(finding.severity, Severity::Wanted);
     assert!(finding.how().starts_with("`loginctl enable-linger "), "{}", finding.how());
-    machine.systemd.is_init = false;
+    machine.systemd.runs = true;
+    let out_of_reach = of(&machine, without_cgroup("systemd owns it"), Requirement::Systemd);
+    assert_eq!(out_of_reach.how(), "start runs from outside of it");
+    (machine.systemd.is_init, machine.systemd.runs) = (false, false);
     assert_eq!(of(&machine, probe(&ALL), Requirement::Systemd).severity, Severity::Note);
 }
 
@@ -196,7 +200,7 @@ fn a_user_without_a_manager() {
 fn a_container_with_a_read_only_cgroupfs() {
     let read_only = UNIFIED.replace(" rw,nosuid", " ro,nosuid");
     let (_dir, mut machine) = machine(&read_only, DEBIAN_12, "cpu io memory pids\n", &[PRESSURE]);
-    machine.systemd = Systemd { is_init: false, manager: Err("systemd is not the init system".into()) };
+    machine.systemd = Systemd { is_init: false, runs: false, manager: Err("systemd is not the init system".into()) };
     let finding = of(&machine, no_unit("mounted read-only"), Requirement::Cgroup2);
     assert!(finding.seen.ends_with("/cgroup` is mounted read-only"), "{}", finding.seen);
     assert!(finding.how().contains("container"), "{}", finding.how());
@@ -229,7 +233,7 @@ fn dirty_pages_are_told_in_bytes_and_in_seconds() {
     let vmstat = "nr_dirty_threshold 1048576\nnr_dirty_background_threshold 524288\n";
     std::fs::write(dir.path().join("proc/vmstat"), vmstat).unwrap();
     let roots = Roots { proc: dir.path().join("proc"), sys: dir.path().join("sys") };
-    let large = Machine::look(&roots, Systemd { is_init: false, manager: Err(String::new()) });
+    let large = Machine::look(&roots, Systemd { is_init: false, runs: false, manager: Err(String::new()) });
     let large = of(&large, probe(&ALL), Requirement::DirtyLimits);
     assert_eq!((large.state, large.severity), (State::Missed, Severity::Note));
     assert!(large.seen.contains("42 s of one that writes 100 MB/s"), "{}", large.seen);
@@ -239,7 +243,7 @@ fn dirty_pages_are_told_in_bytes_and_in_seconds() {
 fn what_cannot_be_read_is_unknown() {
     let dir = tempfile::tempdir().unwrap();
     let roots = Roots { proc: dir.path().join("proc"), sys: dir.path().join("sys") };
-    let machine = Machine::look(&roots, Systemd { is_init: false, manager: Err("none".into()) });
+    let machine = Machine::look(&roots, Systemd { is_init: false, runs: false, manager: Err("none".into()) });
     let failure = Failure::new(Exit::Internal, "the probe failed");
     let findings = machine.findings(&Err(failure), None);
     let unknown: Vec<&str> =
