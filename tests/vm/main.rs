@@ -12,11 +12,13 @@
 //! - [`machine`]: boots, reboots and cuts power
 //! - [`remote`]: runs shell text in it, copies files
 //! - [`qemu`]: its command line and its monitor: slow disks
+//! - [`disks`]: every way to stack file systems on disks
 //! - [`install`]: the program and the units of this checkout
 //! - [`shell`]: the machine of a developer
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod disks;
 mod install;
 mod machine;
 mod power;
@@ -37,7 +39,7 @@ use machine::{Machine, Unavailable};
 type Test = (&'static str, fn(&mut Machine));
 
 /// The tests of each subject, in the order in which they run.
-const SUBJECTS: &[(&str, &[Test])] = &[("smoke", smoke::TESTS), ("power", power::TESTS)];
+const SUBJECTS: &[(&str, &[Test])] = &[("smoke", smoke::TESTS), ("disks", disks::TESTS), ("power", power::TESTS)];
 
 /// The machine of all tests, booted by the first.
 enum Shared {
