@@ -6,7 +6,7 @@ use super::finding::{Finding, Severity};
 use super::requirement::Requirement;
 use crate::config::policy::{Kind, Policy};
 use crate::kernel::block::disk::{self, Disk, Ionice, Weight};
-use crate::kernel::block::filesystem::is_storage;
+use crate::kernel::block::filesystem::{Holder, holder};
 use crate::kernel::block::kind::Kind as Device;
 use crate::kernel::block::resolve::{self, Scope, Wanted};
 use crate::kernel::block::{Number, Roots};
@@ -18,7 +18,9 @@ use crate::kernel::{Result, fs, mounts};
 /// When the mounts cannot be read, or a device is described in a way that is not understood.
 pub fn look(roots: &Roots, cgroups: Option<&Path>) -> Result<Vec<Disk>> {
     let mounts = mounts::read(&roots.proc)?;
-    let stored = mounts.into_iter().filter(|m| is_storage(&m.kind, m.device) && fs::exists(&m.point));
+    // A dead server or process behind a mount would hold up whoever only looks at it: nothing but disks is touched.
+    let on_disk = |m: &mounts::Mount| !matches!(holder(&m.kind, m.device), Holder::Nowhere(_));
+    let stored = mounts.into_iter().filter(|m| on_disk(m) && fs::exists(&m.point));
     let paths: Vec<Wanted> = stored.map(|m| Wanted { path: m.point, scope: Scope::Mount }).collect();
     under(roots, cgroups, &paths)
 }

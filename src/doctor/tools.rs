@@ -81,7 +81,7 @@ fn judge(found: &Found) -> Vec<Finding> {
     findings
 }
 
-/// The program of a command, and the known ones among its words: `nice -n 5 restic backup`, `restic … | logger`. Without an account
+/// The program of a command, and the known one it starts: `nice -n 5 restic backup`. Without an account
 /// to run them as, nothing is known but that they are there.
 async fn of_command(command: &Command, account: Option<&Option<Account>>) -> Vec<(String, Result<String, Failure>)> {
     let search = process::search_path();
@@ -90,20 +90,19 @@ async fn of_command(command: &Command, account: Option<&Option<Account>>) -> Vec
         return vec![(program, Err(failure))];
     }
     let mut found = vec![];
-    for (word, switch) in known_words(&command.argv) {
-        // With a `/` it may as well be a directory of that name.
-        if fs::find_program(word.as_ref(), search.as_deref()).is_none() {
-            let what = format!("`{word}` stands in the command, and is not in the `PATH`");
-            found.extend((!word.contains('/')).then(|| (word, Err(Failure::new(Exit::NotStarted, what)))));
-            continue;
-        }
-        let Some(account) = account else {
-            found.push((word, Ok(String::new())));
-            continue;
+    if let Some((word, switch)) = known_program(&command.argv) {
+        let answer = match account {
+            _ if fs::find_program(word.as_ref(), search.as_deref()).is_none() => {
+                let what = format!("`{word}` stands in the command, and is not in the `PATH`");
+                Err(Failure::new(Exit::NotStarted, what))
+            }
+            Some(account) => {
+                let answer = plan::ask(account.as_ref(), Tool::reading(Dialect::Plain, [word.as_str(), switch])).await;
+                answer.map(|answer| answer.stdout.lines().next().unwrap_or_default().trim().to_owned())
+            }
+            None => Ok(String::new()),
         };
-        let answer = plan::ask(account.as_ref(), Tool::reading(Dialect::Plain, [word.as_str(), switch])).await;
-        let version = answer.map(|answer| answer.stdout.lines().next().unwrap_or_default().trim().to_owned());
-        found.push((word, version));
+        found.push((word, answer));
     }
     if !found.iter().any(|(name, _)| *name == program) {
         found.insert(0, (program, Ok(String::new())));
@@ -111,17 +110,16 @@ async fn of_command(command: &Command, account: Option<&Option<Account>>) -> Vec
     found
 }
 
-fn known_words(argv: &[String]) -> Vec<(String, &'static str)> {
-    let mut known: Vec<(String, &'static str)> = vec![];
-    let words = argv.iter().flat_map(|word| word.split(|c: char| c.is_whitespace() || "|&;()<>'\"`".contains(c)));
-    for word in words {
-        let name = Path::new(word).file_name().and_then(|name| name.to_str());
-        let found = KNOWN.iter().find(|(known, _)| Some(*known) == name);
-        if let Some((_, switch)) = found.filter(|_| !known.iter().any(|(w, _)| w == word)) {
-            known.push((word.to_owned(), switch));
-        }
-    }
-    known
+/// The known program a command starts, and how it is asked for its version: its first word, or the one behind programs that start
+/// another. Other words are data, and are not executed for being called like a program.
+fn known_program(argv: &[String]) -> Option<(String, &'static str)> {
+    const STARTERS: [&str; 4] = ["nice", "ionice", "env", "nohup"];
+    let leads_on = |word: &str| {
+        STARTERS.contains(&word) || word.starts_with('-') || word.contains('=') || word.parse::<i32>().is_ok()
+    };
+    let program = argv.iter().find(|word| !leads_on(word))?;
+    let name = Path::new(program).file_name()?.to_str()?;
+    KNOWN.iter().find(|(known, _)| *known == name).map(|(_, switch)| (program.clone(), *switch))
 }
 
 /// `restic 0.14.0 compiled with go1.19.8 on linux/amd64`.
@@ -136,15 +134,16 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn known_programs_are_found_among_the_words() {
+    fn the_program_of_a_command_is_known_by_its_place() {
         let words = |argv: &[&str]| {
             let argv: Vec<String> = argv.iter().map(|w| (*w).to_owned()).collect();
-            known_words(&argv).into_iter().map(|(word, _)| word).collect::<Vec<_>>()
+            known_program(&argv).map(|(word, _)| word)
         };
-        assert_eq!(words(&["/usr/local/bin/restic", "backup", "/etc"]), ["/usr/local/bin/restic"]);
-        assert_eq!(words(&["nice", "-n5", "rsync", "-a", "/srv/rsync/"]), ["rsync", "/srv/rsync/"]);
-        assert_eq!(words(&["/bin/sh", "-c", "borg create x && borg prune | logger"]), ["borg"]);
-        assert!(words(&["tar", "resticd", "-c"]).is_empty());
+        assert_eq!(words(&["/usr/local/bin/restic", "backup", "/etc"]), Some("/usr/local/bin/restic".to_owned()));
+        assert_eq!(words(&["nice", "-n5", "rsync", "-a", "/srv/rsync/"]), Some("rsync".to_owned()));
+        assert_eq!(words(&["nice", "-n", "5", "borg", "create"]), Some("borg".to_owned()));
+        assert_eq!(words(&["cat", "/home/alice/restic"]), None, "data is not executed");
+        assert_eq!(words(&["tar", "resticd", "-c"]), None);
     }
 
     #[test]
@@ -164,7 +163,7 @@ mod tests {
         #[test]
         fn never_panics(text in ".{0,60}") {
             restic_version(&text);
-            known_words(&[text]);
+            known_program(&[text]);
         }
     }
 }

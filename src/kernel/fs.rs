@@ -155,6 +155,18 @@ pub fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|e| Error::path("find", path, e))
 }
 
+/// Where a path is, or will be once it is made: links resolved as far as it exists.
+pub fn resolved(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|ancestor| Some((ancestor, fs::canonicalize(ancestor).ok()?)));
+    match found {
+        Some((ancestor, real)) => match path.strip_prefix(ancestor) {
+            Ok(rest) if rest != Path::new("") => real.join(rest),
+            _ => real,
+        },
+        None => path.to_path_buf(),
+    }
+}
+
 /// Whether something has this name; a dangling link counts.
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()

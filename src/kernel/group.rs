@@ -157,11 +157,7 @@ impl Group {
     /// The processes in it now; zombies do not count.
     pub fn members(&self) -> Result<Vec<Pid>> {
         match self {
-            Group::Cgroup(Enclosure { cgroup, .. }) => match cgroup.members() {
-                // The group was removed, which the kernel allows only when it is empty.
-                Err(e) if e.errno() == Some(libc::ENOENT) => Ok(vec![]),
-                other => other,
-            },
+            Group::Cgroup(Enclosure { cgroup, .. }) => unless_gone(cgroup.members(), vec![]),
             Group::Descendants { .. } => {
                 let all = procfs::processes(Path::new(PROC))?;
                 let family = procfs::descendants(&all, process::own_pid());
@@ -173,7 +169,7 @@ impl Group {
     /// Stops all of it. On a cgroup the kernel does so as soon as it can, which [`Group::is_paused`] tells.
     pub fn pause(&self) -> Result<()> {
         match self {
-            Group::Cgroup(Enclosure { cgroup, .. }) => cgroup.freeze(true),
+            Group::Cgroup(Enclosure { cgroup, .. }) => unless_gone(cgroup.freeze(true), ()),
             Group::Descendants { .. } => self.signal(Signal::SIGSTOP),
         }
     }
@@ -181,7 +177,7 @@ impl Group {
     /// Lets all of it go on.
     pub fn resume(&self) -> Result<()> {
         match self {
-            Group::Cgroup(Enclosure { cgroup, .. }) => cgroup.freeze(false),
+            Group::Cgroup(Enclosure { cgroup, .. }) => unless_gone(cgroup.freeze(false), ()),
             Group::Descendants { .. } => self.signal(Signal::SIGCONT),
         }
     }
@@ -189,7 +185,7 @@ impl Group {
     /// Whether all of it has stopped.
     pub fn is_paused(&self) -> Result<bool> {
         match self {
-            Group::Cgroup(Enclosure { cgroup, .. }) => cgroup.is_frozen(),
+            Group::Cgroup(Enclosure { cgroup, .. }) => unless_gone(cgroup.is_frozen(), true),
             Group::Descendants { .. } => {
                 let all = procfs::processes(Path::new(PROC))?;
                 let family = procfs::descendants(&all, process::own_pid());
@@ -208,10 +204,7 @@ impl Group {
         let deadline = Instant::now() + KILL_PATIENCE;
         loop {
             match self {
-                Group::Cgroup(Enclosure { cgroup, .. }) => match cgroup.kill() {
-                    Err(e) if e.errno() == Some(libc::ENOENT) => {}
-                    other => other?,
-                },
+                Group::Cgroup(Enclosure { cgroup, .. }) => unless_gone(cgroup.kill(), ())?,
                 Group::Descendants { .. } => self.signal(Signal::SIGKILL)?,
             }
             process::reap_orphans(known);
@@ -249,6 +242,14 @@ impl Group {
 
     fn signal(&self, signal: Signal) -> Result<()> {
         self.signal_others(signal, &[]).map(|_| ())
+    }
+}
+
+/// A group that somebody removed, which the kernel allows only when it is empty, stands still and has no members.
+fn unless_gone<T>(answer: Result<T>, empty: T) -> Result<T> {
+    match answer {
+        Err(e) if matches!(e.errno(), Some(libc::ENOENT | libc::ENODEV)) => Ok(empty),
+        other => other,
     }
 }
 

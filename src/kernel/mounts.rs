@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::block::Number;
-use super::{Result, fs};
+use super::{Error, Result, fs};
 
 /// One line of mountinfo, as far as it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,10 @@ pub struct Mount {
 
 /// The mounts this process sees.
 pub fn read(proc: &Path) -> Result<Vec<Mount>> {
-    Ok(parse(&fs::read_text(&proc.join("self/mountinfo"))?))
+    // Names need not be UTF-8; a mount point that is not costs nobody the others.
+    let path = proc.join("self/mountinfo");
+    let text = fs::read_text_lossy(&path)?;
+    text.map(|text| parse(&text)).ok_or_else(|| Error::path("read", &path, std::io::ErrorKind::NotFound))
 }
 
 /// Parses mountinfo; a line that does not have its shape is left out.

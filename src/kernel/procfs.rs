@@ -30,8 +30,10 @@ pub struct Io {
     pub wchar: u64,
     /// Bytes fetched from block devices.
     pub read_bytes: u64,
-    /// Bytes sent to block devices.
+    /// Bytes sent to block devices, or to the page cache on their way there.
     pub write_bytes: u64,
+    /// Bytes of those that never reached a device: their file was cut or removed before.
+    pub cancelled_write_bytes: u64,
 }
 
 /// The namespaces of a process that its children live in; `None` where this process may not look.
@@ -71,6 +73,12 @@ pub fn processes(proc: &Path) -> Result<Vec<Stat>> {
 pub fn io(proc: &Path, pid: Pid) -> Result<Io> {
     let path = proc.join(format!("{pid}/io"));
     parse_io(&fs::read_text(&path)?).ok_or_else(|| Error::path("understand", &path, std::io::ErrorKind::InvalidData))
+}
+
+/// What is known of one process; `None` when it is gone.
+pub fn stat(proc: &Path, pid: Pid) -> Option<Stat> {
+    let text = fs::read_text_lossy(&proc.join(format!("{pid}/stat"))).ok()??;
+    parse_stat(&text)
 }
 
 /// Processes whose environment, as they were started, holds `NAME=value` as a whole entry.
@@ -120,6 +128,7 @@ pub fn parse_io(text: &str) -> Option<Io> {
         wchar: value("wchar")?,
         read_bytes: value("read_bytes")?,
         write_bytes: value("write_bytes")?,
+        cancelled_write_bytes: value("cancelled_write_bytes")?,
     })
 }
 
@@ -141,7 +150,10 @@ mod tests {
 
     #[test]
     fn io_counters() {
-        assert_eq!(parse_io(IO), Some(Io { rchar: 3980, wchar: 12, read_bytes: 4096, write_bytes: 0 }));
+        assert_eq!(
+            parse_io(IO),
+            Some(Io { rchar: 3980, wchar: 12, read_bytes: 4096, write_bytes: 0, cancelled_write_bytes: 0 })
+        );
         assert_eq!(parse_io("rchar: x\n"), None);
     }
 

@@ -5,10 +5,17 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::cgroup::Cgroup;
+use super::cgroup::place::Hierarchy;
+use super::mounts;
 use super::process::{self, Spawn};
 use super::procfs;
 use super::{Error, Result};
+
+/// So long a manager may take to answer: a job is not to wait for ever for one that is stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where systemd keeps its sockets.
 pub const RUN: &str = "/run";
@@ -56,6 +63,16 @@ impl Manager {
         }
     }
 
+    /// Whether it goes on when its user has logged out. What logind was told to keep has a file there (loginctl(1),
+    /// `enable-linger`).
+    pub fn lingers(&self) -> bool {
+        let who = super::account::name_of(super::account::own_uid());
+        match self {
+            Manager::System => true,
+            Manager::User { .. } => super::fs::exists(&Path::new("/var/lib/systemd/linger").join(who)),
+        }
+    }
+
     /// Whether somebody has set this property of a unit until the next boot.
     pub fn has_set(&self, unit: &str, property: &str) -> bool {
         let directory = match self {
@@ -84,7 +101,8 @@ impl Manager {
         failed: impl Fn(io::Error) -> Error,
     ) -> Result<String> {
         spawn.argv.extend(arguments);
-        let said = process::capture(spawn).await?;
+        let said = tokio::time::timeout(PATIENCE, process::capture(spawn)).await;
+        let said = said.unwrap_or_else(|_| Err(failed(io::ErrorKind::TimedOut.into())))?;
         if said.exit.success() {
             return Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned());
         }
@@ -129,6 +147,29 @@ impl Manager {
         let arguments = ["show", "--property=ActiveState", "--value", unit].map(OsString::from).to_vec();
         let state = self.ask(self.call("systemctl"), arguments, |e| Error::about("look at unit", unit, e)).await?;
         Ok(!matches!(state.as_str(), "inactive" | "failed"))
+    }
+
+    /// The cgroup of a unit; `None` while it has none.
+    ///
+    /// # Errors
+    /// What `systemctl` says.
+    pub async fn cgroup_of(&self, unit: &str) -> Result<Option<Cgroup>> {
+        let arguments = ["show", "--property=ControlGroup", "--value", unit].map(OsString::from).to_vec();
+        let path = self.ask(self.call("systemctl"), arguments, |e| Error::about("look at unit", unit, e)).await?;
+        let mounts = mounts::read(Path::new(procfs::PROC))?;
+        Ok(match Hierarchy::of(&mounts) {
+            Hierarchy::Unified(root) | Hierarchy::Hybrid(root) if !path.is_empty() => {
+                Some(Cgroup::at(root.join(path.trim_start_matches('/'))))
+            }
+            _ => None,
+        })
+    }
+
+    /// Ends a unit; one that is not there is no error.
+    pub async fn stop(&self, unit: &str) {
+        let arguments = ["stop", unit].map(OsString::from).to_vec();
+        // It was not started, or not yet: there is nothing else that could be done about it.
+        self.ask(self.call("systemctl"), arguments, |e| Error::about("stop unit", unit, e)).await.ok();
     }
 
     /// Sets properties of a unit until the next boot. An empty value takes one back to its default.

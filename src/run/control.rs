@@ -39,17 +39,17 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Control {
     orders: mpsc::Sender<Asked>,
-    starter: Option<JoinHandle<()>>,
+    starter: JoinHandle<()>,
     listener: Option<JoinHandle<()>>,
 }
 
 impl Control {
     /// Starts to listen; orders come out of the receiver.
-    pub fn start(recorder: &Recorder, starter: Option<UnixStream>) -> (Control, mpsc::Receiver<Asked>) {
+    pub fn start(recorder: &Recorder, starter: UnixStream) -> (Control, mpsc::Receiver<Asked>) {
         let (orders, receiver) = mpsc::channel(WAITING);
         // The one who started the run hears everything from its beginning, without asking.
         let events = recorder.subscribe();
-        let starter = starter.map(|stream| tokio::spawn(serve(stream, orders.clone(), Some(events), None)));
+        let starter = tokio::spawn(serve(starter, orders.clone(), Some(events), None));
         (Control { orders, starter, listener: None }, receiver)
     }
 
@@ -86,9 +86,8 @@ impl Control {
         if let Some(listener) = self.listener {
             listener.abort();
         }
-        if let Some(mut starter) = self.starter
-            && tokio::time::timeout(FAREWELL, &mut starter).await.is_err()
-        {
+        let mut starter = self.starter;
+        if tokio::time::timeout(FAREWELL, &mut starter).await.is_err() {
             starter.abort();
         }
     }

@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,19 +20,23 @@ use super::request::RunDir;
 /// The socket in a run's directory on which its starter waits for the worker.
 pub const STARTER: &str = "starter";
 
+/// So long a worker waits for what its starter has to say. One that was stopped right now must not leave a process behind that nobody
+/// knows of.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What a worker takes over from its starter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Greeting {
     environment: Vec<(OsString, OsString)>,
     umask: u32,
-    /// Why the worker is no unit of systemd, where it is not.
-    pub no_unit: Option<String>,
+    /// Why the worker is no unit of systemd, where it is not, or what is to be known of its unit.
+    pub remark: Option<String>,
 }
 
 impl Greeting {
     /// That of this process.
-    pub fn of_this_process(no_unit: Option<String>) -> Greeting {
-        Greeting { environment: process::environment(), umask: process::umask(), no_unit }
+    pub fn of_this_process(remark: Option<String>) -> Greeting {
+        Greeting { environment: process::environment(), umask: process::umask(), remark }
     }
 
     /// Sends it with this process's standard streams; `pass_through` says whether input and output are among them.
@@ -47,8 +52,10 @@ impl Greeting {
     /// Connects to the starter, if one waits, and takes over what it has. To be called before any thread is started.
     pub fn receive(run_dir: &RunDir) -> Result<Option<(UnixStream, Greeting)>, Failure> {
         let Some(stream) = socket::connect_if_any(run_dir.path(), STARTER)? else { return Ok(None) };
+        stream.set_read_timeout(Some(PATIENCE)).map_err(|e| hung_up().because(&e))?;
         handover::receive_standard(&stream)?;
-        let text = read_text(&stream).map_err(|e| Failure::new(Exit::Internal, "the starter hung up").because(&e))?;
+        let text = read_text(&stream).map_err(|e| hung_up().because(&e))?;
+        stream.set_read_timeout(None).map_err(|e| hung_up().because(&e))?;
         let greeting: Greeting = serde_json::from_slice(&text).map_err(|e| not_understood().because(&e))?;
         // SAFETY: a worker begins with one thread, and this is called before it starts others.
         unsafe { process::replace_environment(&greeting.environment) };
@@ -69,6 +76,10 @@ fn read_text(mut stream: &UnixStream) -> std::io::Result<Vec<u8>> {
     }
 }
 
+fn hung_up() -> Failure {
+    Failure::new(Exit::Internal, "the starter hung up, or stands still").hint("start the run again")
+}
+
 fn not_understood() -> Failure {
     Failure::new(Exit::Internal, "worker and starter do not understand each other")
 }
@@ -81,7 +92,7 @@ mod tests {
     fn any_environment_survives_the_way_and_nothing_behind_it_is_lost() {
         use std::os::unix::ffi::OsStringExt;
         let odd = OsString::from_vec(b"a\nb\xff".to_vec());
-        let greeting = Greeting { environment: vec![("X".into(), odd)], umask: 0o27, no_unit: None };
+        let greeting = Greeting { environment: vec![("X".into(), odd)], umask: 0o27, remark: None };
         let (starter, worker) = UnixStream::pair().unwrap();
         greeting.send(&starter, false).unwrap();
         (&starter).write_all(b"an order").unwrap();

@@ -58,13 +58,26 @@ pub async fn launch(state: &Path, request: &Request) -> Result<Launched, Failure
         tracing::warn!("earlier runs could not be looked after: {}", failure.one_line());
     }
     let run_dir = RunDir::create(state, request)?;
+    let begun = begin(state, request, &run_dir).await;
+    if begun.is_err() {
+        // A worker that comes after all finds nobody, and nothing.
+        fs::remove_tree(run_dir.path())?;
+    }
+    begun
+}
+
+async fn begin(state: &Path, request: &Request, run_dir: &RunDir) -> Result<Launched, Failure> {
     let door = socket::listen(run_dir.path(), STARTER)?;
-    let (worker, no_unit) = match unit::start(state, request).await {
-        Ok((manager, name)) => (Worker::Unit(manager, name), None),
-        Err(why) => (start_child(state, request)?, Some(why)),
+    let (worker, remark) = match unit::start(state, request).await {
+        Ok((manager, name)) => {
+            let ends = "its unit ends with the user's last session (`loginctl enable-linger` keeps it)";
+            let remark = (!manager.lingers()).then(|| ends.to_owned());
+            (Worker::Unit(manager, name), remark)
+        }
+        Err(why) => (start_child(state, request)?, Some(format!("no unit of its own: {why}"))),
     };
     let stream = worker.arrival(&door).await?;
-    Greeting::of_this_process(no_unit).send(&stream, request.pass_through)?;
+    Greeting::of_this_process(remark).send(&stream, request.pass_through)?;
     fs::remove_tree(&run_dir.path().join(STARTER))?;
     let (read, orders) = socket::adopt(stream)?.into_split();
     Ok(Launched { run: request.run.clone(), worker, words: BufReader::new(read).lines(), orders })
@@ -99,8 +112,9 @@ impl Worker {
                 stream = socket::accept(door) => return Ok(stream?),
                 exit = self.exit() => return Err(gone(&exit?.describe())),
                 () = tokio::time::sleep(LOOK) => {
+                    // A manager that does not answer says nothing about the worker.
                     if let Worker::Unit(manager, name) = self
-                        && !manager.is_alive(name).await?
+                        && matches!(manager.is_alive(name).await, Ok(false))
                     {
                         return Err(gone("systemd").hint(format!("`journalctl -u {name}` says why")));
                     }

@@ -20,7 +20,7 @@ use super::phase::{Conclusion, Ending};
 use super::recorder::Recorder;
 use super::request::{Action, Request, RunDir, job_lock};
 use super::stage::{Stage, Stop};
-use super::{backup, limits, restore, verify};
+use super::{backup, restore, verify};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::group::Group;
@@ -29,14 +29,9 @@ use crate::kernel::{fs, process, socket};
 use crate::ledger::State;
 use crate::ledger::entry::{Times, Usage};
 
-/// Executes a run whose directory lies there; `starter` hears everything from the beginning, and `no_unit` is why this worker is no
-/// unit of systemd. Returns the exit code; a failure is one before the run's records were begun.
-pub async fn work(
-    state: &Path,
-    run: &str,
-    starter: Option<&UnixStream>,
-    no_unit: Option<String>,
-) -> Result<u8, Failure> {
+/// Executes a run whose directory lies there; `starter` hears everything from the beginning, and `remark` says what is to be
+/// known of the unit it is, or is not. Returns the exit code; a failure is one before the run's records were begun.
+pub async fn work(state: &Path, run: &str, starter: &UnixStream, remark: Option<String>) -> Result<u8, Failure> {
     let run_dir = RunDir::of(state, run);
     let request = run_dir.request()?;
     let Attempt::Held(_alive) = Lock::attempt(&run_dir.alive())? else {
@@ -45,9 +40,9 @@ pub async fn work(
     process::adopt_orphans()?;
     let meter = Meter::start(Mode::Waiting, Instant::now());
     let mut recorder = Recorder::start(&request, state, &run_dir, meter)?;
-    let starter = starter.map(UnixStream::try_clone).transpose();
+    let starter = starter.try_clone();
     let starter = starter.map_err(|e| Failure::new(Exit::Internal, "cannot listen to the starter").because(&e))?;
-    let (mut control, orders) = Control::start(&recorder, starter.map(socket::adopt).transpose()?);
+    let (mut control, orders) = Control::start(&recorder, socket::adopt(starter)?);
     obey_signals(&control)?;
     let _job_lock = match admit(state, &request)? {
         Admission::Granted(lock) => lock,
@@ -64,8 +59,8 @@ pub async fn work(
         fs::create_file(&run_dir.cgroup(), cgroup.path().as_os_str().as_encoded_bytes())?;
     }
     let mut explanation = group.explain();
-    if let Some(why) = no_unit {
-        explanation.push_str(&format!("; no unit of its own: {why}"));
+    if let Some(remark) = remark {
+        explanation.push_str(&format!("; {remark}"));
     }
     recorder.run_started(request.asked_at, group.level().word(), &explanation, None).await;
     control.listen(&recorder, &run_dir);
@@ -139,7 +134,7 @@ async fn refuse(mut recorder: Recorder, request: &Request, why: &str) -> u8 {
 }
 
 async fn perform(stage: &mut Stage, request: &Request, state: &Path) -> Result<Done, Failure> {
-    stage.lay_down_limits(&request.policy, &limits::of_request(request)).await?;
+    stage.lay_down_limits(request).await?;
     stage
         .phase("wait", None, async |stage, _| {
             stage.recorder.meter().switch(Mode::Active, Instant::now());

@@ -1,110 +1,184 @@
-//! The storage stacks that people have, each built once on disks of its own and mounted at `/mnt/NAME`.
+//! Every way to stack file systems on disks that govern has to see through.
+//!
+//! A stack is made of data disks named after it, when a test first asks for it, and mounted at `/mnt/NAME`; after a reboot or a
+//! power cut the next who asks finds it with its files.
 
+use crate::Test;
 use crate::machine::Machine;
 
-/// A stack of block devices.
-pub struct Stack {
-    /// Its name, and where it is mounted below `/mnt`.
-    pub name: &'static str,
-    /// Builds and mounts it; `$1` is the mount point.
-    build: &'static str,
-    /// The devices whose cap reaches it, as paths; each serves the same share of one stream.
-    pub capped: &'static [&'static str],
+pub const TESTS: &[Test] =
+    &[("every_stack_mounts_and_writes_to_its_disks", every_stack_mounts_and_writes_to_its_disks)];
+
+/// A file system and what is under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// ext4 on a partition.
+    Partition,
+    /// ext4 on a linear logical volume.
+    Lvm,
+    /// ext4 on an encrypted disk.
+    Luks,
+    /// ext4 on a logical volume on an encrypted disk.
+    LuksLvm,
+    /// ext4 on two mirrored disks: each write goes to both, each read to one.
+    Raid,
+    /// ext4 in a file of an ext4 on a disk.
+    Loop,
+    /// A directory of [`Stack::Partition`], mounted a second time.
+    Bind,
+    /// Btrfs on a disk.
+    Btrfs,
+    /// Btrfs on two disks, data as RAID 0: one stream goes to both, half of it to each.
+    BtrfsTwo,
+    /// XFS on a disk.
+    Xfs,
+    /// An overlay, both layers on [`Stack::Partition`].
+    Overlay,
+    /// In memory.
+    Tmpfs,
 }
 
-/// What LUKS needs: a key that is no secret, derived at once.
-const LUKS: &str = "
-    luks() {
-        echo key >/run/key
-        cryptsetup luksFormat --batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000 \"$1\" /run/key
-        cryptsetup open --key-file /run/key \"$1\" \"$2\"
+/// What the scripts below have in common. What is there already stays.
+const HELPERS: &str = r#"
+    disk() { echo "/dev/disk/by-id/virtio-$1"; }
+    bare() { [ -z "$(wipefs --noheadings "$1")" ]; }
+    # Nothing is left to be initialised later, which would be writes that no test made.
+    ext4() { ! bare "$1" || mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 "$1"; }
+    mounted() { mountpoint --quiet "${@: -1}" || { mkdir -p "${@: -1}" && mount "$@"; }; }
+    opened() {
+        [ -e "/dev/mapper/$2" ] && return
+        local fast='--pbkdf pbkdf2 --pbkdf-force-iterations 1000'
+        ! bare "$1" || echo secret | cryptsetup luksFormat --batch-mode $fast "$1" -
+        echo secret | cryptsetup open "$1" "$2" --key-file=-
     }
-    disk() { readlink -f \"/dev/disk/by-id/virtio-$1\"; }
-";
-
-/// Every stack on which a cap can work.
-pub const STACKS: &[Stack] = &[
-    Stack {
-        name: "partition",
-        build: "echo , | sfdisk --quiet --label gpt $(disk ext4); udevadm settle; mkfs.ext4 -q $(disk ext4)1; mount $(disk ext4)1 $1",
-        capped: &["/dev/disk/by-id/virtio-ext4"],
-    },
-    Stack {
-        name: "lvm",
-        build: "pvcreate -q $(disk lvm); vgcreate -q vg $(disk lvm); lvcreate -q -y -n data -l 100%FREE vg
-                mkfs.ext4 -q /dev/vg/data; mount /dev/vg/data $1",
-        capped: &["/dev/vg/data"],
-    },
-    Stack {
-        name: "luks",
-        build: "luks $(disk luks) safe; mkfs.ext4 -q /dev/mapper/safe; mount /dev/mapper/safe $1",
-        capped: &["/dev/mapper/safe"],
-    },
-    Stack {
-        name: "lvm-on-luks",
-        build: "luks $(disk luks-lvm) crypt; pvcreate -q /dev/mapper/crypt; vgcreate -q inside /dev/mapper/crypt
-                lvcreate -q -y -n data -l 100%FREE inside; mkfs.ext4 -q /dev/inside/data; mount /dev/inside/data $1",
-        capped: &["/dev/inside/data"],
-    },
-    Stack {
-        name: "md",
-        build: "mdadm --quiet --create /dev/md/pair --run --metadata=1.2 --level=1 --raid-devices=2 $(disk raid-a) $(disk raid-b)
-                udevadm settle; mkfs.ext4 -q /dev/md/pair; mount /dev/md/pair $1",
-        capped: &["/dev/md/pair"],
-    },
-    Stack {
-        name: "loop",
-        build: "mkdir -p /mnt/host; mkfs.ext4 -q $(disk loop); mount $(disk loop) /mnt/host; truncate -s 200M /mnt/host/image
-                losetup /dev/loop5 /mnt/host/image; mkfs.ext4 -q /dev/loop5; mount /dev/loop5 $1",
-        capped: &["/dev/loop5"],
-    },
-    Stack {
-        name: "bind",
-        build: "mkdir -p /mnt/partition/below; mount --bind /mnt/partition/below $1",
-        capped: &["/dev/disk/by-id/virtio-ext4"],
-    },
-    Stack {
-        name: "btrfs",
-        build: "mkfs.btrfs -q -f $(disk btrfs); mount $(disk btrfs) $1",
-        capped: &["/dev/disk/by-id/virtio-btrfs"],
-    },
-    Stack {
-        name: "btrfs-pair",
-        build: "mkfs.btrfs -q -f -m raid1 -d raid0 $(disk btrfs-a) $(disk btrfs-b); mount $(disk btrfs-a) $1",
-        capped: &["/dev/disk/by-id/virtio-btrfs-a", "/dev/disk/by-id/virtio-btrfs-b"],
-    },
-    Stack {
-        name: "xfs",
-        build: "mkfs.xfs -q -f $(disk xfs); mount $(disk xfs) $1",
-        capped: &["/dev/disk/by-id/virtio-xfs"],
-    },
-    Stack {
-        name: "overlay",
-        build: "mkdir -p /mnt/partition/upper /mnt/partition/work /mnt/partition/lower
-                mount -t overlay -o lowerdir=/mnt/partition/lower,upperdir=/mnt/partition/upper,workdir=/mnt/partition/work overlay $1",
-        capped: &["/dev/disk/by-id/virtio-ext4"],
-    },
-];
+    volume() {
+        ! bare "$1" || { vgcreate --quiet "$2" "$1" && lvcreate --quiet --name data --extents 100%FREE "$2"; }
+        vgchange --quiet --activate y "$2"
+    }
+    partition() {
+        [ -e "$(disk partition)-part1" ] || { echo ',,L' | sfdisk --quiet "$(disk partition)" && udevadm settle; }
+        ext4 "$(disk partition)-part1"
+        mounted "$(disk partition)-part1" /mnt/partition
+    }
+"#;
 
 impl Stack {
-    /// Where it is mounted.
-    pub fn mount_point(&self) -> String {
-        format!("/mnt/{}", self.name)
+    pub const ALL: [Stack; 12] = [
+        Stack::Partition,
+        Stack::Lvm,
+        Stack::Luks,
+        Stack::LuksLvm,
+        Stack::Raid,
+        Stack::Loop,
+        Stack::Bind,
+        Stack::Btrfs,
+        Stack::BtrfsTwo,
+        Stack::Xfs,
+        Stack::Overlay,
+        Stack::Tmpfs,
+    ];
+
+    /// The last part of its mount point.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stack::Partition => "partition",
+            Stack::Lvm => "lvm",
+            Stack::Luks => "luks",
+            Stack::LuksLvm => "luks-lvm",
+            Stack::Raid => "raid",
+            Stack::Loop => "loop",
+            Stack::Bind => "bind",
+            Stack::Btrfs => "btrfs",
+            Stack::BtrfsTwo => "btrfs-two",
+            Stack::Xfs => "xfs",
+            Stack::Overlay => "overlay",
+            Stack::Tmpfs => "tmpfs",
+        }
     }
 
-    /// Builds and mounts it, unless it is there.
-    pub fn mount(&self, machine: &mut Machine) {
-        let point = self.mount_point();
-        let Stack { build, .. } = self;
-        let script = format!(
-            "mountpoint -q {point} && exit; mkdir -p {point}; {LUKS}\nbuild() {{ set -e\n{build}\n}}\nbuild {point} >/dev/null"
-        );
-        machine.ok(&script);
+    /// The disks at the bottom: `/dev/disk/by-id/virtio-NAME`.
+    pub fn disks(self) -> &'static [&'static str] {
+        match self {
+            Stack::Partition | Stack::Bind | Stack::Overlay => &["partition"],
+            Stack::Lvm => &["lvm"],
+            Stack::Luks => &["luks"],
+            Stack::LuksLvm => &["luks-lvm"],
+            Stack::Raid => &["raid-a", "raid-b"],
+            Stack::Loop => &["loop"],
+            Stack::Btrfs => &["btrfs"],
+            Stack::BtrfsTwo => &["btrfs-a", "btrfs-b"],
+            Stack::Xfs => &["xfs"],
+            Stack::Tmpfs => &[],
+        }
     }
 
-    /// The numbers of the devices whose cap reaches it, as io.max has them.
-    pub fn numbers(&self, machine: &mut Machine) -> Vec<String> {
-        let one = |path: &&str| machine.ok(&format!("cat /sys/class/block/$(basename $(readlink -f {path}))/dev"));
-        self.capped.iter().map(one).collect()
+    /// Makes it where it is missing, mounts it, and returns where.
+    #[track_caller]
+    pub fn mount(self, machine: &Machine) -> String {
+        let path = format!("/mnt/{}", self.name());
+        machine.ok(&format!("{HELPERS}\nat={path}\n{}", self.script()));
+        path
+    }
+
+    fn script(self) -> &'static str {
+        match self {
+            Stack::Partition => "partition",
+            Stack::Lvm => "volume $(disk lvm) lvm; ext4 /dev/lvm/data; mounted /dev/lvm/data $at",
+            Stack::Luks => "opened $(disk luks) luks; ext4 /dev/mapper/luks; mounted /dev/mapper/luks $at",
+            Stack::LuksLvm => {
+                "opened $(disk luks-lvm) below-lvm; volume /dev/mapper/below-lvm luks-lvm
+                 ext4 /dev/luks-lvm/data; mounted /dev/luks-lvm/data $at"
+            }
+            Stack::Raid => {
+                "pair=\"$(disk raid-a) $(disk raid-b)\"
+                 [ -e /dev/md/raid ] || mdadm --quiet --assemble /dev/md/raid $pair ||
+                     mdadm --quiet --create /dev/md/raid --run --level=1 --raid-devices=2 --assume-clean $pair
+                 udevadm settle; ext4 /dev/md/raid; mounted /dev/md/raid $at"
+            }
+            Stack::Loop => {
+                "ext4 $(disk loop); mounted $(disk loop) /mnt/below-loop
+                 [ -e /mnt/below-loop/image ] || truncate --size=256M /mnt/below-loop/image
+                 ext4 /mnt/below-loop/image; mounted -o loop /mnt/below-loop/image $at"
+            }
+            Stack::Bind => "partition; mkdir -p /mnt/partition/bound; mounted --bind /mnt/partition/bound $at",
+            Stack::Btrfs => "! bare $(disk btrfs) || mkfs.btrfs --quiet $(disk btrfs); mounted $(disk btrfs) $at",
+            Stack::BtrfsTwo => {
+                "pair=\"$(disk btrfs-a) $(disk btrfs-b)\"
+                 ! bare $(disk btrfs-a) || mkfs.btrfs --quiet --data raid0 --metadata raid1 $pair
+                 btrfs device scan $pair >/dev/null; mounted $(disk btrfs-a) $at"
+            }
+            Stack::Xfs => "! bare $(disk xfs) || mkfs.xfs -q $(disk xfs); mounted $(disk xfs) $at",
+            Stack::Overlay => {
+                "partition; cd /mnt/partition; mkdir -p lower upper work
+                 mounted -t overlay -o lowerdir=$PWD/lower,upperdir=$PWD/upper,workdir=$PWD/work overlay $at"
+            }
+            Stack::Tmpfs => "mounted -t tmpfs -o size=64M tmpfs $at",
+        }
+    }
+}
+
+/// Bytes written to each of these disks since boot.
+fn written(machine: &Machine, disks: &[&str]) -> Vec<u64> {
+    let list = disks.join(" ");
+    let script = format!(
+        "for disk in {list}; do name=$(basename \"$(readlink -f /dev/disk/by-id/virtio-$disk)\"); \
+         awk '{{ print $7 * 512 }}' /sys/block/$name/stat; done"
+    );
+    machine.ok(&script).lines().map(|line| line.parse().unwrap()).collect()
+}
+
+fn every_stack_mounts_and_writes_to_its_disks(machine: &mut Machine) {
+    const FILE: u64 = 8 << 20;
+    for stack in Stack::ALL {
+        let path = stack.mount(machine);
+        assert_eq!(stack.mount(machine), path, "a second time");
+        let before = written(machine, stack.disks());
+        machine.ok(&format!("dd if=/dev/urandom of={path}/file bs=1M count=8 conv=fsync status=none"));
+        let after = written(machine, stack.disks());
+        let share = if stack == Stack::BtrfsTwo { FILE / 2 } else { FILE };
+        for ((disk, before), after) in stack.disks().iter().zip(before).zip(after) {
+            let grown = after - before;
+            assert!((share..share + FILE / 4).contains(&grown), "{stack:?}: {grown} bytes were written to {disk}");
+        }
     }
 }

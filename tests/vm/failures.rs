@@ -89,7 +89,9 @@ fn a_cgroup_that_is_removed_from_under_the_run(machine: &mut Machine) {
     let policy = "kind = \"filesystem\"\n[filesystem]\nsources = [\"/etc/apt\", \"/etc/dpkg\", \"/etc/default\", \"/etc/pam.d\"]\n[artifact]\ntarget = \"/backup\"\n";
     machine.ok("mkdir -p /backup");
     machine.write("/etc/govern/jobs/ground.toml", policy);
-    machine.ok("nohup sh -c 'until test -e /tmp/stop-removing; do rmdir /sys/fs/cgroup/govern.slice/govern-ground-*/payload; done' >/dev/null 2>&1 </dev/null &");
+    let remove = "import glob, os\nwhile not os.path.exists('/tmp/stop-removing'):\n    for path in glob.glob('/sys/fs/cgroup/govern.slice/govern-ground-*/payload'):\n        try:\n            os.rmdir(path)\n        except OSError:\n            pass\n";
+    machine.write("/tmp/remove.py", remove);
+    machine.ok("nohup python3 /tmp/remove.py >/dev/null 2>&1 </dev/null &");
     let ended = machine.sh("govern run ground; code=$?; touch /tmp/stop-removing; exit $code");
     machine.ok("rm -f /tmp/stop-removing");
     ended.expect(0);
@@ -99,6 +101,8 @@ fn a_cgroup_that_is_removed_from_under_the_run(machine: &mut Machine) {
 }
 
 fn a_slice_that_somebody_else_changed(machine: &mut Machine) {
+    machine.ok("systemctl set-property --runtime govern.slice CPUWeight=77; govern exec -- true");
+    assert_eq!(machine.read("/sys/fs/cgroup/govern.slice/cpu.weight"), "10");
     machine.write("/etc/govern/govern.toml", "[slice]\nmemory_high = \"400MiB\"\npids_max = 300\n");
     machine.ok("govern exec -- true");
     assert_eq!(machine.read("/sys/fs/cgroup/govern.slice/memory.high"), (400 << 20).to_string());

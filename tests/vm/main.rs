@@ -12,6 +12,7 @@
 //! - [`machine`]: boots, reboots and cuts power
 //! - [`remote`]: runs shell text in it, copies files
 //! - [`qemu`]: its command line and its monitor: slow disks
+//! - [`disks`]: every way to stack file systems on disks
 //! - [`install`]: the program and the units of this checkout
 //! - [`shell`]: the machine of a developer
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -44,6 +45,7 @@ type Test = (&'static str, fn(&mut Machine));
 /// The tests of each subject, in the order in which they run.
 const SUBJECTS: &[(&str, &[Test])] = &[
     ("smoke", smoke::TESTS),
+    ("disks", disks::TESTS),
     ("units", units::TESTS),
     ("failures", failures::TESTS),
     ("limits", limits::TESTS),

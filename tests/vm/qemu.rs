@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Data disks, empty at boot: `/dev/disk/by-id/virtio-NAME`. All but `spare` belong to a stack of `disks.rs`.
 pub const DISKS: [&str; 12] =
-    ["ext4", "lvm", "luks", "luks-lvm", "raid-a", "raid-b", "loop", "btrfs", "btrfs-a", "btrfs-b", "xfs", "spare"];
+    ["partition", "lvm", "luks", "luks-lvm", "raid-a", "raid-b", "loop", "btrfs", "btrfs-a", "btrfs-b", "xfs", "spare"];
 
 /// Bytes of a data disk; they take no room before they are written.
 const DISK_SIZE: u64 = 384 << 20;

@@ -103,7 +103,7 @@ impl Remote {
     /// Runs shell text as an account to its end. Its standard input is empty, and it stops at the first command that fails.
     pub fn sh(&self, user: &str, script: &str) -> Ended {
         // As an argument, for a shell that reads its script from a pipe shares the pipe with the script's commands.
-        self.piped(user, "exec bash -euc \"$(cat)\" </dev/null", script.as_bytes())
+        self.piped(user, "exec bash --norc -euc \"$(cat)\" </dev/null", script.as_bytes())
     }
 
     /// Writes a file as root, readable for all, whole or not at all.

@@ -177,10 +177,15 @@ fn a_shutdown_during_a_pause_takes_seconds(machine: &mut Machine) {
     start(machine, "night");
     machine.ok("govern pause night");
     machine.until("grep -q 'frozen 1' /sys/fs/cgroup/govern.slice/govern-night-*/payload/cgroup.events");
+    // An order of magnitude below what a unit that does not end costs a shutdown, 90 s; the machine is slow.
+    let began = std::time::Instant::now();
     machine.reboot();
+    println!("  shutdown and boot with a paused run: {:.0} s", began.elapsed().as_secs_f64());
     let state = machine
         .ok("govern history night --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"state\"])'");
     assert_eq!(state, "cancelled");
-    let journal = machine.ok("journalctl --boot=-1 --output=cat --unit='govern-night-*' || true");
-    assert!(!journal.contains("timed out"), "{journal}");
+    // systemd says so when it kills a unit that did not end in time.
+    let journal = machine.ok("journalctl --boot=-1 --output=cat");
+    assert!(journal.contains("govern-night-"), "{journal}");
+    assert!(!journal.contains("State 'stop-sigterm' timed out"), "{journal}");
 }

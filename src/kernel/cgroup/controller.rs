@@ -87,7 +87,13 @@ impl Cgroup {
         let wanted: BTreeSet<Controller> = self.controllers()?.difference(&enabled(&self.path)?).copied().collect();
         if !wanted.is_empty() {
             let words: Vec<String> = wanted.iter().map(|c| format!("+{c}")).collect();
-            self.write("cgroup.subtree_control", &words.join(" "))?;
+            // The kernel takes all or none: where it refuses one, the others are asked for singly.
+            if let Err(refused) = self.write("cgroup.subtree_control", &words.join(" ")) {
+                let taken = words.iter().filter(|word| self.write("cgroup.subtree_control", word).is_ok()).count();
+                if taken == 0 {
+                    return Err(refused);
+                }
+            }
         }
         let now = enabled(&self.path)?;
         match wanted.iter().find(|c| !now.contains(c)) {

@@ -56,6 +56,11 @@ impl Cgroup {
         self.path.is_dir()
     }
 
+    /// Whether there are groups in it.
+    pub fn has_children(&self) -> bool {
+        self.tree().is_ok_and(|tree| tree.len() > 1)
+    }
+
     /// Creates it once more, after somebody removed it.
     pub fn create_again(&self) -> Result<()> {
         fs::create_dir(&self.path).map_err(|e| Error::path("create cgroup", &self.path, e))

@@ -38,7 +38,11 @@ pub async fn start(state: &Path, request: &Request) -> Result<(Manager, String),
         // The worker finds out which limits are missing, and says so.
         tracing::debug!("{}", error.chain());
     }
-    manager.start(&unit).await.map_err(|error| error.chain())?;
+    if let Err(error) = manager.start(&unit).await {
+        // It may be there all the same, and there must not be two workers.
+        manager.stop(&unit.name).await;
+        return Err(error.chain());
+    }
     Ok((manager, unit.name))
 }
 
@@ -98,7 +102,8 @@ fn describe(state: &Path, request: &Request) -> Result<Unit, String> {
 /// Brings the slice to the limits of `govern.toml`.
 async fn set_slice(manager: &Manager, policy: &Policy) -> kernel::Result<()> {
     let choice = slice::chosen(policy)?;
-    let assignments = slice::assignments(&choice, &|property| manager.has_set(SLICE, property));
+    let others = manager.cgroup_of(SLICE).await?.is_some_and(|slice| slice.has_children());
+    let assignments = slice::assignments(&choice, &|property| manager.has_set(SLICE, property), others);
     manager.set_properties(SLICE, &assignments).await
 }
 

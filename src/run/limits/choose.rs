@@ -61,13 +61,13 @@ impl Cap {
     }
 }
 
-/// What a controller limits, in the words of the policy.
-pub fn resource(controller: Controller) -> Option<Resource> {
-    match controller {
-        Controller::Cpu => Some(Resource::Cpu),
-        Controller::Io => Some(Resource::Io),
-        Controller::Memory => Some(Resource::Memory),
-        Controller::Pids => None,
+/// What a limit is about, in the words of the policy. `io` are the caps: a weight most disks do not hear of.
+pub fn resource(limit: &Limit) -> Option<Resource> {
+    match (limit, limit.controller()) {
+        (Limit::IoWeight(_), _) | (_, Controller::Pids) => None,
+        (_, Controller::Cpu) => Some(Resource::Cpu),
+        (_, Controller::Io) => Some(Resource::Io),
+        (_, Controller::Memory) => Some(Resource::Memory),
     }
 }
 
@@ -78,7 +78,7 @@ pub fn choose(limits: &Limits, usual: &Limits, ground: &Ground) -> Choice {
         match ground.lacks(wish.limit.controller()) {
             None => choice.set.push(wish),
             Some(why) => choice.unmet.push(Unmet {
-                resource: resource(wish.limit.controller()),
+                resource: resource(&wish.limit),
                 what: format!("`{}`", wish.limit),
                 why,
                 hint: None,
@@ -172,9 +172,7 @@ impl Choice {
         }
         let writes = matches!(key, IoKey::WriteBytes | IoKey::WriteOps);
         for target in &resolved.caps {
-            let shared = ground.shared.iter().find(|s| {
-                target.holds.iter().any(|held| held.path.starts_with(&s.mount)) && s.mount.components().count() > 0
-            });
+            let shared = ground.shared.iter().find(|s| target.holds.iter().any(|held| held.path == s.path));
             match shared.filter(|_| writes && limits.write_cap == WriteCap::Refuse) {
                 None => self.caps.push(Cap { key, value, target: target.clone() }),
                 Some(shared) => {

@@ -42,7 +42,7 @@ pub fn enforce(cgroup: &Cgroup, choice: Choice) -> (InForce, Vec<Unmet>) {
         match cgroup.set(&limit) {
             Ok(_) => in_force.limits.push(limit),
             Err(error) => unmet.push(Unmet {
-                resource: resource(limit.controller()),
+                resource: resource(&limit),
                 what: format!("`{limit}`"),
                 why: error.chain(),
                 hint: None,
@@ -89,7 +89,7 @@ pub fn enforce_again(cgroup: &Cgroup, before: &InForce) -> (InForce, Vec<Unmet>)
 /// Everything that was in force and went with its group.
 pub fn lost(before: &InForce, why: &crate::kernel::Error) -> Vec<Unmet> {
     let caps = before.caps.iter().flat_map(|(_, limits)| limits);
-    let all = before.limits.iter().chain(caps).map(|limit| (resource(limit.controller()), format!("`{limit}`")));
+    let all = before.limits.iter().chain(caps).map(|limit| (resource(limit), format!("`{limit}`")));
     let freezer = (Some(Resource::Freeze), "the freezer".to_owned());
     let unmet = |(resource, what)| Unmet { resource, what, why: why.chain(), hint: None, typed: true };
     all.chain([freezer]).map(unmet).collect()
@@ -98,7 +98,7 @@ pub fn lost(before: &InForce, why: &crate::kernel::Error) -> Vec<Unmet> {
 /// Looks whether limits that somebody else set are in force on a group; says which are not.
 pub fn check(cgroup: &Cgroup, wishes: &[Wish]) -> Vec<Unmet> {
     let unmet = |wish: &Wish, why| Unmet {
-        resource: resource(wish.limit.controller()),
+        resource: resource(&wish.limit),
         what: format!("`{}` of `{}`", wish.limit, cgroup.path().display()),
         why,
         hint: None,

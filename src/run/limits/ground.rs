@@ -36,11 +36,13 @@ pub type Devices = std::result::Result<Resolved, String>;
 /// A file system that is not the job's alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shared {
+    /// The path of the job on it, as it was asked for.
+    pub path: PathBuf,
     /// Where it is mounted.
     pub mount: PathBuf,
     /// Its kind.
     pub filesystem: String,
-    /// Something at its top that is not the job's.
+    /// Something on it that is not the job's, or where else it is mounted.
     pub other: PathBuf,
 }
 
@@ -59,22 +61,37 @@ impl Ground {
     }
 
     /// The same with the devices that caps of these limits are set on.
-    pub fn with_devices(mut self, policy: &Policy, limits: &Limits) -> Result<Ground> {
+    pub fn with_devices(mut self, policy: &Policy, limits: &Limits, work: Work) -> Ground {
         let io = &limits.io;
         if io.read.is_some() || io.read_iops.is_some() {
-            self.reads = devices(&reads(policy, limits));
+            self.reads = devices(&reads(policy, limits, work));
         }
         if io.write.is_some() || io.write_iops.is_some() {
             let paths = writes(policy, limits);
             self.writes = devices(&paths);
-            self.shared = shared(&paths)?;
+            match shared(&paths) {
+                Ok(shared) => self.shared = shared,
+                Err(error) => self.writes = Err(error.chain()),
+            }
         }
-        Ok(self)
+        self
     }
 }
 
+/// What a run does with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// It reads the sources.
+    Backup,
+    /// It reads artifacts alone: the sources may be lost.
+    Check,
+}
+
 /// Looks at the machine. Devices are looked for only where there is a cap to set on them.
-pub fn survey(policy: &Policy, limits: &Limits, group: &Group) -> Result<Ground> {
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn survey(policy: &Policy, limits: &Limits, work: Work, group: &Group) -> Result<Ground> {
     let (controllers, shortfall, unit) = match group {
         Group::Cgroup(enclosure) => {
             (Some(enclosure.controllers.clone()), enclosure.shortfall.clone(), enclosure.in_unit)
@@ -82,7 +99,7 @@ pub fn survey(policy: &Policy, limits: &Limits, group: &Group) -> Result<Ground>
         Group::Descendants { reason } => (None, Some(reason.clone()), false),
     };
     let memory = procfs::memory_total(Path::new(procfs::PROC))?;
-    Ground { controllers, shortfall, unit, memory, ..Ground::bare() }.with_devices(policy, limits)
+    Ok(Ground { controllers, shortfall, unit, memory, ..Ground::bare() }.with_devices(policy, limits, work))
 }
 
 fn devices(wanted: &[Wanted]) -> Devices {
@@ -90,10 +107,10 @@ fn devices(wanted: &[Wanted]) -> Devices {
 }
 
 /// Where a job reads: its sources, its artifacts when they are verified, and what the policy adds.
-fn reads(policy: &Policy, limits: &Limits) -> Vec<Wanted> {
+fn reads(policy: &Policy, limits: &Limits, work: Work) -> Vec<Wanted> {
     let wanted = |scope| move |path: &PathBuf| Wanted { path: path.clone(), scope };
     let mut paths: Vec<Wanted> = limits.io.paths.iter().map(wanted(Scope::Tree)).collect();
-    if let Kind::Filesystem(job) = &policy.kind {
+    if let (Kind::Filesystem(job), Work::Backup) = (&policy.kind, work) {
         let scope = if job.one_file_system { Scope::Mount } else { Scope::Tree };
         paths.extend(job.sources.iter().map(wanted(scope)));
     }
@@ -108,27 +125,47 @@ fn writes(policy: &Policy, limits: &Limits) -> Vec<Wanted> {
     target.chain(limits.io.paths.iter().map(wanted)).collect()
 }
 
-/// The file systems of `paths` that hold something at their top which does not lead to one of them.
+/// The paths of those on whose file systems others write, too, as far as what lies there shows it.
 fn shared(paths: &[Wanted]) -> Result<Vec<Shared>> {
     let mounts = mounts::read(Path::new(procfs::PROC))?;
-    let mut found: Vec<Shared> = vec![];
-    for wanted in paths {
-        let path = fs::canonical(&wanted.path).unwrap_or_else(|_| wanted.path.clone());
-        let Some(mount) = mounts::holding(&mounts, &path) else { continue };
-        if found.iter().any(|shared| shared.mount == mount.point) || !fs::is_dir(&mount.point) {
-            continue;
-        }
-        let top = fs::list(&mount.point)?;
-        if let Some(other) = top.into_iter().find(|entry| !is_own(entry, &path)) {
-            found.push(Shared { mount: mount.point.clone(), filesystem: mount.kind.clone(), other });
+    let real = |wanted: &Wanted| (wanted.path.clone(), fs::resolved(&wanted.path));
+    let own: Vec<(PathBuf, PathBuf)> = paths.iter().map(real).collect();
+    let all: Vec<&PathBuf> = own.iter().map(|(_, real)| real).collect();
+    let mut found = vec![];
+    for (path, real) in &own {
+        let Some(mount) = mounts::holding(&mounts, real) else { continue };
+        let other = match mounts.iter().find(|m| m.device == mount.device && m.id != mount.id) {
+            Some(twin) => Some(twin.point.clone()),
+            // A part of a file system that is mounted elsewhere, or was.
+            None if mount.root != Path::new("/") => Some(mount.root.clone()),
+            None => stranger(&mount.point, real, &all)?,
+        };
+        if let Some(other) = other {
+            let filesystem = mount.kind.clone();
+            found.push(Shared { path: path.clone(), mount: mount.point.clone(), filesystem, other });
         }
     }
     Ok(found)
 }
 
-/// Whether an entry at the top of a file system is the job's: on the way to its path, below it, or made with the file system.
-fn is_own(entry: &Path, path: &Path) -> bool {
-    path.starts_with(entry) || entry.starts_with(path) || entry.file_name().is_some_and(|name| name == "lost+found")
+/// Something on the way from a mount to a path, or beside it, that leads to none of the job's own paths. A directory that may not be
+/// listed counts as such.
+fn stranger(mount: &Path, path: &Path, own: &[&PathBuf]) -> Result<Option<PathBuf>> {
+    let above = path.ancestors().skip(1).take_while(|directory| directory.starts_with(mount));
+    // What is yet to be made holds nobody.
+    for directory in above.filter(|directory| fs::exists(directory)) {
+        let Ok(entries) = fs::list(directory) else { return Ok(Some(directory.to_path_buf())) };
+        if let Some(other) = entries.into_iter().find(|entry| !is_own(entry, own)) {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an entry is the job's: on the way to a path of its own, below one, or made with the file system.
+fn is_own(entry: &Path, own: &[&PathBuf]) -> bool {
+    own.iter().any(|path| path.starts_with(entry) || entry.starts_with(path))
+        || entry.file_name().is_some_and(|name| name == "lost+found")
 }
 
 #[cfg(test)]
@@ -136,13 +173,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_system_is_the_jobs_own_when_all_of_it_leads_to_its_path() {
-        let own = |entry: &str| is_own(Path::new(entry), Path::new("/backup/govern"));
-        assert!(own("/backup/govern"));
-        assert!(own("/backup/govern/etc"));
-        assert!(own("/backup/lost+found"));
-        assert!(!own("/backup/other"));
-        assert!(is_own(Path::new("/backup/etc"), Path::new("/backup")));
+    fn a_file_system_is_the_jobs_own_when_all_of_it_leads_to_its_paths() {
+        let paths = [PathBuf::from("/backup/govern"), PathBuf::from("/backup/other")];
+        let own = |entry: &str| is_own(Path::new(entry), &paths.iter().collect::<Vec<_>>());
+        assert!(own("/backup") && own("/backup/govern") && own("/backup/govern/etc") && own("/backup/lost+found"));
+        assert!(own("/backup/other"));
+        assert!(!own("/backup/mysql"));
+    }
+
+    #[test]
+    fn a_stranger_is_found_on_each_level() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("backups/govern");
+        std::fs::create_dir_all(&path).unwrap();
+        assert_eq!(stranger(dir.path(), &path, &[&path]).unwrap(), None);
+        let other = dir.path().join("backups/mysql");
+        std::fs::create_dir(&other).unwrap();
+        assert_eq!(stranger(dir.path(), &path, &[&path]).unwrap(), Some(other.clone()));
+        assert_eq!(stranger(dir.path(), &path, &[&path, &other]).unwrap(), None);
     }
 
     #[test]
@@ -150,6 +198,6 @@ mod tests {
         let wanted = [Wanted { path: "/no/such/place".into(), scope: Scope::Created }];
         let found = shared(&wanted).unwrap();
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].mount, PathBuf::from("/"));
+        assert_eq!(found[0].path, PathBuf::from("/no/such/place"));
     }
 }

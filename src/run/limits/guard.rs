@@ -47,24 +47,52 @@ pub struct News {
 }
 
 /// What the processes of a payload moved, those that are gone included.
+///
+/// The kernel adds the figures of a process to those of its parent when the parent has waited for it, so a child that is gone
+/// counts only where its parent is not in the payload: else it would count twice. Between the two its figures are nowhere; the sums
+/// stand still meanwhile instead of falling, so that no gap becomes a jump.
 #[derive(Debug, Default)]
-struct Tally(BTreeMap<Pid, Io>);
+struct Tally {
+    living: BTreeMap<Pid, (Io, Pid)>,
+    ended: Io,
+    highest: Io,
+}
 
 impl Tally {
-    /// Looks at every process; one that is gone keeps what it was last seen with. A parent counts its children's bytes once more
-    /// when it has waited for them, so the sum is never too small by more than what came between two looks.
     fn look(&mut self, members: &[Pid]) {
-        for pid in members {
-            // One that ended meanwhile is no loss: what it moved is in the counters of the device.
-            if let Ok(io) = procfs::io(Path::new(PROC), *pid) {
-                self.0.insert(*pid, io);
-            }
-        }
+        let proc = Path::new(PROC);
+        let read = |pid: &Pid| Some((*pid, (procfs::io(proc, *pid).ok()?, procfs::stat(proc, *pid)?.parent)));
+        self.take(members.iter().filter_map(read).collect());
     }
 
-    fn sum(&self, of: impl Fn(&Io) -> u64) -> u64 {
-        self.0.values().map(of).sum()
+    fn take(&mut self, living: BTreeMap<Pid, (Io, Pid)>) {
+        let before = std::mem::replace(&mut self.living, living);
+        for (io, parent) in before.iter().filter(|(pid, _)| !self.living.contains_key(pid)).map(|(_, known)| known) {
+            if !self.living.contains_key(parent) {
+                add(&mut self.ended, io);
+            }
+        }
+        let mut sum = self.ended;
+        self.living.values().for_each(|(io, _)| add(&mut sum, io));
+        let highest = &mut self.highest;
+        highest.read_bytes = highest.read_bytes.max(sum.read_bytes);
+        highest.write_bytes = highest.write_bytes.max(sum.write_bytes);
+        highest.cancelled_write_bytes = highest.cancelled_write_bytes.max(sum.cancelled_write_bytes);
     }
+
+    fn read(&self) -> u64 {
+        self.highest.read_bytes
+    }
+
+    fn written(&self) -> u64 {
+        self.highest.write_bytes.saturating_sub(self.highest.cancelled_write_bytes)
+    }
+}
+
+fn add(sum: &mut Io, io: &Io) {
+    sum.read_bytes += io.read_bytes;
+    sum.write_bytes += io.write_bytes;
+    sum.cancelled_write_bytes += io.cancelled_write_bytes;
 }
 
 impl Guard {
@@ -96,7 +124,7 @@ impl Guard {
             let sample = match watched.key {
                 IoKey::ReadBytes | IoKey::ReadOps => Sample {
                     at,
-                    payload: self.tally.sum(|io| io.read_bytes),
+                    payload: self.tally.read(),
                     pending: 0,
                     elsewhere: elsewhere.rbytes,
                     bytes: own.rbytes,
@@ -104,7 +132,7 @@ impl Guard {
                 },
                 IoKey::WriteBytes | IoKey::WriteOps => Sample {
                     at,
-                    payload: self.tally.sum(|io| io.write_bytes),
+                    payload: self.tally.written(),
                     pending: unwritten,
                     elsewhere: elsewhere.wbytes,
                     bytes: own.wbytes,
@@ -139,5 +167,40 @@ impl Watched {
         };
         let watch = Watch::new(proof::Cap { unit, per_second: NonZeroU64::new(cap)? });
         Some(Watched { limit: *limit, device, key, watch })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKER: Pid = 1;
+
+    fn io(read_bytes: u64) -> Io {
+        Io { read_bytes, ..Io::default() }
+    }
+
+    #[test]
+    fn a_child_that_its_parent_waited_for_counts_once() {
+        let mut tally = Tally::default();
+        tally.take([(10, (io(1), WORKER)), (11, (io(100), 10))].into());
+        assert_eq!(tally.read(), 101);
+        // It is gone, and its parent has not waited yet: no gap.
+        tally.take([(10, (io(1), WORKER))].into());
+        assert_eq!(tally.read(), 101);
+        tally.take([(10, (io(101), WORKER))].into());
+        assert_eq!(tally.read(), 101);
+        // The parent is waited for by the worker, which is not in the payload.
+        tally.take([].into());
+        tally.take([(12, (io(5), WORKER))].into());
+        assert_eq!(tally.read(), 106);
+    }
+
+    #[test]
+    fn what_was_removed_before_it_reached_a_disk_was_not_written() {
+        let mut tally = Tally::default();
+        let temporary = Io { write_bytes: 50, cancelled_write_bytes: 40, ..Io::default() };
+        tally.take([(10, (temporary, WORKER))].into());
+        assert_eq!(tally.written(), 10);
     }
 }

@@ -19,6 +19,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use self::ground::Work;
 use crate::config::fragment::KindName;
 use crate::config::limits::{CpuLimits, Limits, Resource, WriteCap};
 use crate::config::policy::{Compression, Kind, Policy};
@@ -60,6 +61,14 @@ pub fn of_request(request: &Request) -> Limits {
             ..limits
         },
         Action::Backup | Action::Exec | Action::Verify { .. } => limits,
+    }
+}
+
+/// What a run of this action reads.
+pub fn work(action: &Action) -> Work {
+    match action {
+        Action::Verify { .. } | Action::Restore { .. } => Work::Check,
+        Action::Backup | Action::Exec => Work::Backup,
     }
 }
 

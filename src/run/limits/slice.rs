@@ -2,7 +2,7 @@
 
 use super::Unmet;
 use super::choose::{Choice, Wish, choose};
-use super::ground::Ground;
+use super::ground::{Ground, Work};
 use crate::config::limits::{Limits, SliceLimits};
 use crate::config::policy::Policy;
 use crate::kernel::Result;
@@ -38,7 +38,7 @@ pub fn chosen(policy: &Policy) -> Result<Choice> {
         memory: procfs::memory_total(Path::new(procfs::PROC))?,
         ..Ground::bare()
     };
-    let ground = ground.with_devices(policy, &limits)?;
+    let ground = ground.with_devices(policy, &limits, Work::Backup);
     Ok(choose(&limits, &as_of_a_job(&SliceLimits::hygiene()), &ground))
 }
 
@@ -50,8 +50,9 @@ fn as_of_a_job(slice: &SliceLimits) -> Limits {
 
 /// The assignments that bring a slice to what was chosen. `set` are the properties that somebody has set until the next boot,
 /// which is how a limit that stood in `govern.toml` at an earlier run is known: those that are not wanted any more are taken
-/// back. What an administrator wrote into a unit file is not touched.
-pub fn assignments(choice: &Choice, set: &dyn Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+/// back, unless other runs are `under_way`: theirs is the slice, too, and a list of devices holds their disks. What an
+/// administrator wrote into a unit file is not touched.
+pub fn assignments(choice: &Choice, set: &dyn Fn(&str) -> bool, under_way: bool) -> Vec<(&'static str, String)> {
     let wanted: Vec<(&'static str, String)> = choice
         .set
         .iter()
@@ -63,7 +64,7 @@ pub fn assignments(choice: &Choice, set: &dyn Fn(&str) -> bool) -> Vec<(&'static
         let values: Vec<&(&str, String)> = wanted.iter().filter(|(key, _)| key == name).collect();
         // Lists of devices grow with each assignment; an empty one clears them.
         let is_list = name.starts_with("IO") && *name != "IOWeight";
-        if (is_list || values.is_empty()) && (set(name) || !values.is_empty()) {
+        if !under_way && (is_list || values.is_empty()) && (set(name) || !values.is_empty()) {
             all.push((*name, String::new()));
         }
         all.extend(values.into_iter().cloned());
@@ -102,6 +103,23 @@ pub fn expected(choice: &Choice) -> (Vec<Wish>, Vec<Vec<Limit>>) {
     (choice.set.clone(), caps.collect())
 }
 
+/// What is missing where there is no slice, because the run is no unit: all that somebody asked for.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn without(policy: &Policy) -> Result<Vec<Unmet>> {
+    let Choice { set, caps, .. } = chosen(policy)?;
+    let limits = set.iter().filter(|wish| wish.typed).map(|wish| wish.limit).chain(caps.iter().map(|cap| cap.limit()));
+    let unmet = |limit: Limit| Unmet {
+        resource: None,
+        what: format!("`{limit}` of all runs together"),
+        why: "this run is no unit in `govern.slice`".to_owned(),
+        hint: None,
+        typed: true,
+    };
+    Ok(limits.map(unmet).collect())
+}
+
 /// As [`super::enforce::check`], for the slice.
 pub fn check(cgroup: &crate::kernel::cgroup::Cgroup, choice: &Choice) -> Vec<Unmet> {
     let (wishes, caps) = expected(choice);
@@ -126,9 +144,9 @@ mod tests {
     #[test]
     fn what_is_wanted_is_set_and_what_was_wanted_is_taken_back() {
         let choice = choice(&[Limit::CpuWeight(10), Limit::MemoryHigh(Some(1 << 30))]);
-        let fresh = assignments(&choice, &|_| false);
+        let fresh = assignments(&choice, &|_| false, false);
         assert_eq!(fresh, [("CPUWeight", "10".to_owned()), ("MemoryHigh", "1073741824".to_owned())]);
-        let again = assignments(&choice, &|name| ["TasksMax", "CPUWeight", "IOReadIOPSMax"].contains(&name));
+        let again = assignments(&choice, &|name| ["TasksMax", "CPUWeight", "IOReadIOPSMax"].contains(&name), false);
         assert_eq!(
             again,
             [
@@ -138,6 +156,7 @@ mod tests {
                 ("TasksMax", String::new()),
             ]
         );
+        assert_eq!(assignments(&choice, &|_| true, true), fresh, "nothing is taken from others that are under way");
     }
 
     #[test]

@@ -109,7 +109,9 @@ fn since(begun: Instant) -> u64 {
 async fn try_limits(group: &Group, name: &str, policy: &Policy) -> Tried {
     let mut tried = Tried { job: policy.job.to_string(), ..Tried::default() };
     let (limits, usual) = (&policy.limits, limits::hygiene(policy));
-    let choose = |limits: &Limits| Ok(choose::choose(limits, &usual, &ground::survey(policy, limits, group)?));
+    let choose = |limits: &Limits| {
+        Ok(choose::choose(limits, &usual, &ground::survey(policy, limits, ground::Work::Backup, group)?))
+    };
     let chosen: kernel::Result<(Choice, Choice)> =
         choose(limits).and_then(|chosen| Ok((chosen, choose(&with_caps(limits))?)));
     let (chosen, capped) = match chosen {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Stage, Stop};
-use crate::config::limits::{Limits, Resource};
+use crate::config::limits::Resource;
 use crate::config::policy::Policy;
 use crate::failure::Failure;
 use crate::kernel;
@@ -14,23 +14,26 @@ use crate::run::limits::enforce::InForce;
 use crate::run::limits::guard::{Guard, News};
 use crate::run::limits::proof::Verdict;
 use crate::run::limits::{self, Unmet, choose, enforce, ground, slice};
+use crate::run::request::Request;
 
 impl Stage {
     /// Puts the limits of a policy in force. What cannot be had is told; where the policy requires it, that is the failure the
     /// run ends with.
-    pub async fn lay_down_limits(&mut self, policy: &Policy, limits: &Limits) -> Result<(), Failure> {
+    pub async fn lay_down_limits(&mut self, request: &Request) -> Result<(), Failure> {
+        let (policy, limits) = (&request.policy, limits::of_request(request));
         let usual = limits::hygiene(policy);
-        let ground = ground::survey(policy, limits, &self.group)?;
-        let choice = choose::choose(limits, &usual, &ground);
+        let ground = ground::survey(policy, &limits, limits::work(&request.action), &self.group)?;
+        let choice = choose::choose(&limits, &usual, &ground);
         let (in_force, mut unmet) = match self.group.cgroup() {
             Some(cgroup) => enforce::enforce(cgroup, choice),
             None => (enforce::InForce::default(), choice.unmet),
         };
-        if let Group::Cgroup(enclosure) = &self.group
-            && enclosure.in_unit
-        {
-            unmet.extend(above(&enclosure.cgroup, policy, &choose::weights(limits, &usual)));
-        }
+        unmet.extend(match &self.group {
+            Group::Cgroup(enclosure) if enclosure.in_unit => {
+                above(&enclosure.cgroup, policy, &choose::weights(&limits, &usual))
+            }
+            _ => slice::without(policy)?,
+        });
         self.recorder.log().line("", &format!("limits in force: {}", in_force.describe())).await;
         for limit in in_force.caps.iter().flat_map(|(_, limits)| limits) {
             self.recorder.limit(&limit.to_string(), LimitState::Unproven, None).await;
@@ -109,9 +112,7 @@ impl Stage {
                 Verdict::Disproved(why) => {
                     self.recorder.note(&format!("`{what}` does not hold: {why}")).await;
                     self.recorder.limit(&what, LimitState::Disproved, Some(&why.to_string())).await;
-                    if self.required.contains(&Resource::Io) && self.stopped.is_none() {
-                        self.stop(Stop::NotLimited)?;
-                    }
+                    self.end_if_required()?;
                 }
             }
         }
@@ -122,10 +123,15 @@ impl Stage {
     async fn lost_sight(&mut self, error: &kernel::Error) -> kernel::Result<()> {
         self.guard = Guard::new(&InForce::default(), Instant::now());
         self.recorder.note(&format!("whether the caps hold can no longer be seen: {}", error.chain())).await;
-        if self.required.contains(&Resource::Io) && self.stopped.is_none() {
-            self.stop(Stop::NotLimited)?;
+        self.end_if_required()
+    }
+
+    /// What puts away what the run had begun is not ended for a cap.
+    fn end_if_required(&mut self) -> kernel::Result<()> {
+        match self.required.contains(&Resource::Io) && self.stopped.is_none() && !self.clearing_up {
+            true => self.stop(Stop::NotLimited),
+            false => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -133,9 +139,19 @@ impl Stage {
 fn above(payload: &Cgroup, policy: &Policy, weights: &[choose::Wish]) -> Vec<Unmet> {
     let Some(unit) = payload.parent() else { return vec![] };
     let mut unmet = enforce::check(&unit, weights);
-    if let (Some(slice_group), Ok(choice)) = (unit.parent(), slice::chosen(policy)) {
-        unmet.extend(slice::check(&slice_group, &choice));
-        unmet.extend(choice.unmet);
+    match (unit.parent(), slice::chosen(policy)) {
+        (Some(slice_group), Ok(choice)) => {
+            unmet.extend(slice::check(&slice_group, &choice));
+            unmet.extend(choice.unmet);
+        }
+        (_, Err(error)) => unmet.push(Unmet {
+            resource: None,
+            what: "the limits of all runs together".to_owned(),
+            why: error.chain(),
+            hint: None,
+            typed: true,
+        }),
+        (None, Ok(_)) => {}
     }
     unmet
 }

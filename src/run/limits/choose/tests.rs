@@ -103,7 +103,12 @@ fn a_freezer_that_is_required_and_not_there_is_unmet() {
 
 #[test]
 fn a_write_cap_where_others_write_needs_consent() {
-    let shared = Shared { mount: "/srv".into(), filesystem: "ext4".to_owned(), other: "/srv/forum".into() };
+    let shared = Shared {
+        path: "/srv/data".into(),
+        mount: "/srv".into(),
+        filesystem: "ext4".to_owned(),
+        other: "/srv/forum".into(),
+    };
     let ground = Ground { shared: vec![shared], ..ground(1) };
     let mut limits = usual();
     limits.io.write = Rate::per_second(1_000_000);
