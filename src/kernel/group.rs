@@ -224,6 +224,7 @@ impl Group {
     pub async fn delete(&self) -> Result<()> {
         match self {
             Group::Cgroup(Enclosure { cgroup, .. }) => {
+                cgroup.lift_write_caps()?;
                 cgroup.drain().await?;
                 cgroup.delete().await
             }

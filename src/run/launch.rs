@@ -190,8 +190,7 @@ impl Launched {
             // What it left has become ours; one that cleared its environment can be found by this alone.
             group::end_adopted(elders).await?;
         }
-        close::close(state, &self.run).await?;
-        match ended(state, &self.run)? {
+        match self.last_word(state).await? {
             Some((Event::Ended { state: State::Interrupted, .. }, _)) => {
                 let what = format!("the worker of run `{}` vanished ({how})", self.run);
                 Err(Failure::new(Exit::Internal, what).hint(format!(
@@ -208,6 +207,17 @@ impl Launched {
             None => {
                 fs::remove_tree(RunDir::of(state, &self.run).path())?;
                 Err(Failure::new(Exit::Internal, format!("the worker vanished before it began ({how})")))
+            }
+        }
+    }
+
+    /// How the run ended as the ledger has it, after it was closed: by this process, or by another one that is at it right now.
+    async fn last_word(&self, state: &Path) -> Result<Option<(Event, u8)>, Failure> {
+        loop {
+            close::close(state, &self.run).await?;
+            match ended(state, &self.run)? {
+                Some((Event::Ended { state: State::Running, .. }, _)) => tokio::time::sleep(LOOK).await,
+                word => return Ok(word),
             }
         }
     }

@@ -4,7 +4,7 @@ use super::Unmet;
 use super::choose::{Cap, Choice, Wish, resource};
 use crate::config::limits::Resource;
 use crate::kernel::cgroup::Cgroup;
-use crate::kernel::cgroup::limit::{IoKey, Limit};
+use crate::kernel::cgroup::limit::Limit;
 
 /// What holds for a payload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,16 +21,6 @@ impl InForce {
         let all: Vec<String> =
             self.limits.iter().chain(self.caps.iter().flat_map(|(_, l)| l)).map(Limit::to_string).collect();
         if all.is_empty() { "none".to_owned() } else { all.join(", ") }
-    }
-
-    /// Takes the caps on writing away, so that what is still on its way to the disk gets there.
-    pub fn let_writes_go(&self, cgroup: &Cgroup) {
-        for limit in self.caps.iter().flat_map(|(_, limits)| limits) {
-            if let Limit::Io { device, key: key @ (IoKey::WriteBytes | IoKey::WriteOps), .. } = *limit {
-                // The group is about to be removed, and the cap with it.
-                cgroup.set(&Limit::Io { device, key, cap: None }).ok();
-            }
-        }
     }
 }
 
@@ -118,6 +108,7 @@ mod tests {
 
     use super::*;
     use crate::kernel::block::Number;
+    use crate::kernel::cgroup::limit::IoKey;
     use crate::kernel::block::device::Lower;
     use crate::kernel::block::kind::Kind;
     use crate::kernel::block::target::Target;

@@ -148,9 +148,6 @@ impl Stage {
 
     /// Ends the stage: everything of the payload is gone when this returns, or it says what is not.
     pub async fn close(self) -> (Recorder, kernel::Result<()>) {
-        if let Some(cgroup) = self.group.cgroup() {
-            self.in_force.let_writes_go(cgroup);
-        }
         let cleared = match self.group.kill(&[]).await {
             Ok(()) => self.group.delete().await,
             Err(error) => Err(error),
