@@ -4,6 +4,8 @@
 //! missing name is an error, as on cgroupfs itself.
 
 pub mod controller;
+#[cfg(test)]
+mod kernels;
 pub mod limit;
 pub mod place;
 
