@@ -108,10 +108,10 @@ mod tests {
 
     use super::*;
     use crate::kernel::block::Number;
-    use crate::kernel::cgroup::limit::IoKey;
     use crate::kernel::block::device::Lower;
     use crate::kernel::block::kind::Kind;
     use crate::kernel::block::target::Target;
+    use crate::kernel::cgroup::limit::IoKey;
 
     const TOP: Number = Number { major: 253, minor: 0 };
     const DISK: Number = Number { major: 254, minor: 0 };
