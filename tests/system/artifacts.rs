@@ -335,7 +335,15 @@ fn what_is_stored_can_be_read_without_this_program() {
         let by_hand = world.path("by-hand");
         fs::create_dir(&by_hand).unwrap();
         let reader = if compression == "none" { "cat" } else { "zstd -dcq" };
-        let line = format!("set -o pipefail; {reader} '{}' | tar -x -C '{}'", file.display(), by_hand.display());
+        // Not through a pipe: tar leaves at the end of the archive, before the padding of the last record, and who writes it may get
+        // a SIGPIPE.
+        let plain = by_hand.join("plain.tar");
+        let line = format!(
+            "{reader} '{}' >'{2}' && tar -x -C '{}' -f '{2}'",
+            file.display(),
+            by_hand.display(),
+            plain.display()
+        );
         world.shell(&line).expect(0);
         let below = by_hand.join(world.path("source").strip_prefix("/").unwrap()).join("file");
         assert_eq!(fs::read(below).unwrap(), noise(2, 500_000));
