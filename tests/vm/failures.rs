@@ -103,7 +103,7 @@ while True:
     machine.write("/tmp/remove.py", remove);
     machine.ok("nohup python3 /tmp/remove.py >/dev/null 2>&1 </dev/null &");
     machine.sh("govern run ground").expect(0);
-    machine.ok("pkill -f /tmp/remove.py || true");
+    machine.ok("pkill -f '[/]tmp/remove.py' || true");
     let log = machine.ok("govern log ground");
     assert!(log.contains("was removed by somebody"), "{log}");
     machine.ok("govern verify ground");
