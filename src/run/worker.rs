@@ -79,17 +79,15 @@ pub async fn work(state: &Path, run: &str, starter: &UnixStream, remark: Option<
 
 /// Tells the starter of a failure that no record tells of.
 pub fn apologise(mut starter: &UnixStream, failure: &Failure) -> std::io::Result<()> {
-    let ended = Event::Ended {
-        state: State::Failed,
-        failure: Some(failure.clone()),
-        code: failure.code,
-        times: Times::default(),
-        usage: Usage::default(),
-        artifact: None,
-        by_command: false,
-    };
-    let line = serde_json::to_string(&ended)?;
+    let line = serde_json::to_string(&never_began(State::Failed, failure.clone()))?;
     starter.write_all(format!("{line}\n").as_bytes())
+}
+
+/// The last event of a run that did nothing.
+fn never_began(state: State, failure: Failure) -> Event {
+    let code = failure.code;
+    let (times, usage) = (Times::default(), Usage::default());
+    Event::Ended { state, failure: Some(failure), code, times, usage, artifact: None, by_command: false }
 }
 
 enum Admission {
@@ -119,18 +117,9 @@ fn admit(state: &Path, request: &Request) -> Result<Admission, Failure> {
 
 async fn refuse(mut recorder: Recorder, request: &Request, why: &str) -> u8 {
     recorder.run_started(request.asked_at, "none", "", Some(why)).await;
-    let code = Exit::NotNow.code();
     let failure = Failure::new(Exit::NotNow, why).hint("wait for it, or `govern cancel` it");
-    recorder.tell(&Event::Ended {
-        state: State::Skipped,
-        failure: Some(failure),
-        code,
-        times: Times::default(),
-        usage: Usage::default(),
-        artifact: None,
-        by_command: false,
-    });
-    code
+    recorder.tell(&never_began(State::Skipped, failure));
+    Exit::NotNow.code()
 }
 
 async fn perform(stage: &mut Stage, request: &Request, state: &Path) -> Result<Done, Failure> {

@@ -96,13 +96,6 @@ pub fn property(limit: &Limit) -> (&'static str, String) {
     }
 }
 
-/// The limits of the slice as its cgroup must show them. systemd puts a cap on the disk below where there is just one, so caps are
-/// looked for on any device of the stack.
-pub fn expected(choice: &Choice) -> (Vec<Wish>, Vec<Vec<Limit>>) {
-    let caps = choice.caps.iter().map(|cap| std::iter::once(cap.limit()).chain(cap.below()).collect());
-    (choice.set.clone(), caps.collect())
-}
-
 /// What is missing where there is no slice, because the run is no unit: all that somebody asked for.
 ///
 /// # Errors
@@ -120,15 +113,13 @@ pub fn without(policy: &Policy) -> Result<Vec<Unmet>> {
     Ok(limits.map(unmet).collect())
 }
 
-/// As [`super::enforce::check`], for the slice.
+/// As [`super::enforce::check`], for the slice. systemd puts a cap on the disk below where there is just one, so a cap is looked for
+/// on any device of its stack.
 pub fn check(cgroup: &crate::kernel::cgroup::Cgroup, choice: &Choice) -> Vec<Unmet> {
-    let (wishes, caps) = expected(choice);
-    let mut unmet = super::enforce::check(cgroup, &wishes);
-    for limits in caps {
-        let holds = |limit: &Limit| matches!(cgroup.holds(limit), Ok(None));
-        if let Some(top) = limits.first().filter(|_| !limits.iter().any(holds)) {
-            unmet.extend(super::enforce::check(cgroup, &[Wish { limit: *top, typed: true }]));
-        }
+    let mut unmet = super::enforce::check(cgroup, &choice.set);
+    let holds = |limit: &Limit| matches!(cgroup.holds(limit), Ok(None));
+    for cap in choice.caps.iter().filter(|cap| !holds(&cap.limit()) && !cap.below().iter().any(holds)) {
+        unmet.extend(super::enforce::check(cgroup, &[Wish { limit: cap.limit(), typed: true }]));
     }
     unmet
 }

@@ -41,10 +41,15 @@ impl Stage {
         self.guard = Guard::new(&in_force, Instant::now());
         self.in_force = in_force;
         self.required = limits.require.clone();
-        for unmet in &unmet {
+        self.settle_for(&unmet).await
+    }
+
+    /// Tells what cannot be had. The first of it that the policy requires is the failure.
+    async fn settle_for(&self, unmet: &[Unmet]) -> Result<(), Failure> {
+        for unmet in unmet {
             self.tell(unmet).await;
         }
-        let required = unmet.iter().find_map(|u| Some((u, u.resource.filter(|r| limits.require.contains(r))?)));
+        let required = unmet.iter().find_map(|u| Some((u, u.resource.filter(|r| self.required.contains(r))?)));
         match required {
             Some((unmet, resource)) => Err(limits::missing(unmet, resource)),
             None => Ok(()),
@@ -84,14 +89,7 @@ impl Stage {
                 lost
             }
         };
-        for unmet in &unmet {
-            self.tell(unmet).await;
-        }
-        let missing = unmet.iter().find_map(|u| Some((u, u.resource.filter(|r| self.required.contains(r))?)));
-        match missing {
-            Some((unmet, resource)) => Err(limits::missing(unmet, resource)),
-            None => Ok(()),
-        }
+        self.settle_for(&unmet).await
     }
 
     /// Looks whether the caps hold. One that does not is an alarm, and where the policy requires it, the end of the run.
