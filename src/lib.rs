@@ -3,8 +3,8 @@
 //! A module uses those that its arrows lead to, near or far, and no others (a test holds that):
 //!
 //! ```text
-//! logging ─▶ cli ─┬─▶ report ─┬─▶ run ─▶ backup ─┬─▶ config ────────────┬─▶ kernel
-//!                 └─▶ doctor ─┘                  └─▶ failure ─▶ ledger ─┘
+//! logging ─▶ cli ─┬─▶ report ─┬─▶ run ─┬─▶ backup ───┬─▶ config ────────────┬─▶ kernel
+//!                 └─▶ doctor ─┘        └─▶ governor ─┴─▶ failure ─▶ ledger ─┘
 //! ```
 //!
 //! `exit` and `human` are words and numbers for everybody.
@@ -15,6 +15,7 @@
 //! - [`doctor`]: what this machine has of what backups need
 //! - [`exit`]: the exit codes
 //! - [`failure`]: what went wrong, why, and what to do
+//! - [`governor`]: senses what a run does to others, and decides how far it gives way
 //! - [`human`]: bytes, durations and text for people
 //! - [`kernel`]: the only door to the operating system
 //! - [`ledger`]: the record of what happened
@@ -28,6 +29,7 @@ pub mod config;
 pub mod doctor;
 pub mod exit;
 pub mod failure;
+pub mod governor;
 pub mod human;
 pub mod kernel;
 pub mod ledger;

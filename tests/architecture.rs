@@ -13,9 +13,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("failure", &["exit", "human", "kernel", "ledger"]),
     ("config", &["kernel"]),
     ("backup", &["config", "exit", "failure", "kernel", "ledger"]),
-    ("run", &["backup", "config", "exit", "failure", "human", "kernel", "ledger"]),
+    ("governor", &["config", "failure", "human", "kernel"]),
+    ("run", &["backup", "config", "exit", "failure", "governor", "human", "kernel", "ledger"]),
     ("doctor", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "run"]),
-    ("report", &["config", "failure", "human", "kernel", "ledger", "run"]),
+    ("report", &["config", "failure", "governor", "human", "kernel", "ledger", "run"]),
     ("logging", &["cli", "kernel", "run"]),
     ("cli", &["backup", "config", "doctor", "exit", "failure", "human", "kernel", "ledger", "report", "run"]),
 ];

@@ -10,6 +10,7 @@
 pub mod diagnostic;
 pub mod dirs;
 pub mod fragment;
+pub mod governor;
 mod kinds;
 pub mod limits;
 pub mod load;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::governor::Governor;
 use super::limits::{Limits, SliceLimits};
 use super::name::JobName;
 use super::units::{Free, Rate};
@@ -27,6 +28,8 @@ pub struct Policy {
     pub supervision: Supervision,
     /// What it may take of the machine.
     pub limits: Limits,
+    /// How it gives way to others.
+    pub governor: Governor,
     /// What all runs together may take, this one among them.
     pub slice: SliceLimits,
     /// How long logs of finished runs are kept; `None` keeps them for ever.

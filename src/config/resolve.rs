@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
 use super::fragment::{JobFile, KindName, Shared};
+use super::governor::{Governor, Profile};
 use super::kinds;
 use super::limits::SliceLimits;
 use super::limits::rules::{self, Subject};
@@ -83,13 +84,14 @@ pub fn job(
     let subject =
         Subject { kind: typed.kind.given()?, stores: captures, compression: compression.unwrap_or(Compression::None) };
     let limits = rules::limits(&mut merge, &subject, &typed.shared.limits.keys, &defaults.limits.keys);
+    let governor = Governor::of_profile(Profile::Balanced, kind_name);
     let (kind, artifact) = (kind?, artifact?);
     if let (Kind::Filesystem(filesystem), Some(artifact)) = (&kind, &artifact) {
         target_is_outside(&mut merge, typed, defaults, filesystem, artifact, name);
     }
     let settings = merge.settings;
     let (job, slice) = (name.clone(), slice.clone());
-    Some((Policy { job, description, kind, artifact, supervision, limits, slice, log_keep }, settings))
+    Some((Policy { job, description, kind, artifact, supervision, limits, governor, slice, log_keep }, settings))
 }
 
 fn start_of(file: FileId) -> Place {

@@ -98,6 +98,9 @@ impl fmt::Display for Size {
 pub struct Rate(NonZeroU64);
 
 impl Rate {
+    /// A byte a second.
+    pub const MIN: Rate = Rate(NonZeroU64::MIN);
+
     /// A pace in bytes per second; `None` for zero.
     pub fn per_second(bytes: u64) -> Option<Rate> {
         NonZeroU64::new(bytes).map(Rate)
