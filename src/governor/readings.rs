@@ -82,10 +82,34 @@ pub struct Reading {
     pub of: Arc<str>,
     /// The value, in the unit of the signal.
     pub value: f64,
-    /// Above this others are harmed. Below half of it they are calm.
+    /// Below this they are calm.
+    pub calm: f64,
+    /// Above this others are harmed. Never below `calm`.
     pub throttle: f64,
     /// Above this the run is to stop for now.
     pub pause: Option<f64>,
+}
+
+impl Reading {
+    /// Others are harmed.
+    pub fn is_harm(&self) -> bool {
+        self.value > self.throttle
+    }
+
+    /// They are not, by a margin.
+    pub fn is_calm(&self) -> bool {
+        self.value < self.calm
+    }
+
+    /// The run is to stop for now.
+    pub fn is_alarm(&self) -> bool {
+        self.pause.is_some_and(|pause| self.value > pause)
+    }
+
+    /// How far above the threshold it is: 1 is just there.
+    pub fn ratio(&self) -> f64 {
+        if self.throttle > 0.0 { self.value / self.throttle } else { 0.0 }
+    }
 }
 
 impl fmt::Display for Reading {
