@@ -10,4 +10,6 @@
 //! the payload, or a server.
 
 pub mod decide;
+pub mod harm;
 pub mod readings;
+pub mod usual;

@@ -73,6 +73,17 @@ impl Signal {
     }
 }
 
+/// One signal as it was sensed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// What it is about.
+    pub signal: Signal,
+    /// Whose it is: a unit, a disk, a probe.
+    pub of: Arc<str>,
+    /// The value, in the unit of the signal.
+    pub value: f64,
+}
+
 /// One signal of one unit, disk or probe, and what it is held against.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {

@@ -1,0 +1,125 @@
+//! What is usual for the others: watched for some seconds before the first byte, and remembered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::readings::{Sample, Signal};
+
+/// Of what was seen in the quiet, so much was no more than what is taken for usual, in percent. Windows are short and differ.
+const PERCENT: usize = 90;
+
+/// What a value is about.
+pub type Key = (Signal, Arc<str>);
+
+/// What is usual, in the unit of each signal.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Usual {
+    values: BTreeMap<Key, f64>,
+}
+
+impl Usual {
+    /// What was remembered.
+    pub fn known(values: impl IntoIterator<Item = (Key, f64)>) -> Usual {
+        Usual { values: values.into_iter().collect() }
+    }
+
+    /// What is usual for one.
+    pub fn of(&self, signal: Signal, of: &Arc<str>) -> Option<f64> {
+        self.values.get(&(signal, of.clone())).copied()
+    }
+
+    /// From now on this is.
+    pub fn learn(&mut self, key: Key, value: f64) {
+        self.values.insert(key, value);
+    }
+
+    /// Takes over what was just seen; what was not seen stays as it was remembered.
+    pub fn renew(&mut self, fresh: Usual) {
+        self.values.extend(fresh.values);
+    }
+
+    /// All of it.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, f64)> {
+        self.values.iter().map(|(key, value)| (key, *value))
+    }
+}
+
+/// Watches in the quiet.
+#[derive(Debug, Clone, Default)]
+pub struct Quiet {
+    windows: usize,
+    seen: BTreeMap<Key, Vec<f64>>,
+}
+
+impl Quiet {
+    /// Takes what was sensed in one window. What is not reported was 0.
+    pub fn take<'a>(&mut self, samples: impl IntoIterator<Item = &'a Sample>) {
+        self.windows += 1;
+        for sample in samples {
+            self.seen.entry((sample.signal, sample.of.clone())).or_default().push(sample.value);
+        }
+    }
+
+    /// How many windows were watched.
+    pub fn windows(&self) -> usize {
+        self.windows
+    }
+
+    /// Whether nobody waited for anything in any of them.
+    pub fn is_idle(&self) -> bool {
+        self.seen.values().flatten().all(|value| *value <= 0.0)
+    }
+
+    /// What is usual.
+    pub fn usual(self) -> Usual {
+        let windows = self.windows;
+        let values = self.seen.into_iter().map(|(key, mut values)| {
+            values.resize(windows.max(values.len()), 0.0);
+            values.sort_by(f64::total_cmp);
+            let at = (values.len() * PERCENT).div_ceil(100).saturating_sub(1);
+            (key, values.get(at).copied().unwrap_or_default())
+        });
+        Usual { values: values.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(value: f64) -> Sample {
+        Sample { signal: Signal::IoStall, of: "nginx.service".into(), value }
+    }
+
+    #[test]
+    fn nine_windows_of_ten_are_usual() {
+        let mut quiet = Quiet::default();
+        for n in 1..=20 {
+            quiet.take(&[sample(f64::from(n) / 100.0)]);
+        }
+        assert_eq!(quiet.usual().of(Signal::IoStall, &"nginx.service".into()), Some(0.18));
+    }
+
+    #[test]
+    fn a_window_without_a_report_is_one_without_a_wait() {
+        let mut quiet = Quiet::default();
+        quiet.take(&[sample(0.5)]);
+        for _ in 0..19 {
+            quiet.take(&[]);
+        }
+        assert_eq!(quiet.windows(), 20);
+        assert!(!quiet.is_idle());
+        assert_eq!(quiet.usual().of(Signal::IoStall, &"nginx.service".into()), Some(0.0));
+    }
+
+    #[test]
+    fn what_is_remembered_stays_where_nothing_new_was_seen() {
+        let other: Arc<str> = "php.service".into();
+        let mut usual = Usual::known([((Signal::IoStall, other.clone()), 0.3)]);
+        let mut quiet = Quiet::default();
+        quiet.take(&[sample(0.5)]);
+        usual.renew(quiet.usual());
+        assert_eq!(usual.of(Signal::IoStall, &other), Some(0.3));
+        assert_eq!(usual.iter().count(), 2);
+    }
+}
