@@ -107,7 +107,7 @@ pub struct Usage {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
     /// A run began, or was refused (then it is final at once).
@@ -120,6 +120,10 @@ pub enum Entry {
     RunEnded(RunEnded),
     /// A limit of a run was set, could not be set, or was found to hold or not to hold.
     Limit(LimitKnown),
+    /// The governor of a run decided something.
+    Decision(DecisionMade),
+    /// What is usual for others was seen.
+    Usual(UsualSeen),
     /// An artifact got its name.
     Published(Published),
     /// An artifact was checked again.
@@ -177,6 +181,51 @@ pub struct LimitKnown {
     /// Why, where it does not hold.
     pub why: Option<String>,
     /// Since when.
+    pub at: Stamp,
+}
+
+/// A decision of a run's governor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecisionMade {
+    /// The run.
+    pub run: String,
+    /// Number within the run, from 1.
+    pub seq: u32,
+    /// When.
+    pub at: Stamp,
+    /// `throttle`, `ease`, `free`, `pause`, `resume`, `hurry`, `give up`.
+    pub word: String,
+    /// False: it was only recorded.
+    pub enforced: bool,
+    /// What it rests on, where that is a signal.
+    pub cause: Option<Cause>,
+    /// All of it, for people.
+    pub text: String,
+}
+
+/// The signal that a decision rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The signal, such as `io-stall`.
+    pub signal: String,
+    /// Whose it is.
+    pub unit: String,
+    /// Its value, in the unit of the signal.
+    pub value: f64,
+    /// What it was held against.
+    pub threshold: f64,
+}
+
+/// What is usual for a unit or a probe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsualSeen {
+    /// Whose it is.
+    pub unit: String,
+    /// The signal.
+    pub signal: String,
+    /// The value, in the unit of the signal.
+    pub value: f64,
+    /// When.
     pub at: Stamp,
 }
 

@@ -4,6 +4,7 @@
 //! `synchronous=FULL`; an [`Entry`] may be applied twice without harm; what the database cannot take now is spooled into the
 //! run's directory and merged later, so no entry is lost because a disk was slow or full.
 
+pub mod decisions;
 pub mod entry;
 mod open;
 pub mod query;

@@ -85,4 +85,30 @@ pub const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (run, what)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- What the governor of a run decided, and why.
+    CREATE TABLE decisions (
+        run             TEXT NOT NULL,
+        seq             INTEGER NOT NULL,
+        at_us           INTEGER NOT NULL,
+        at_offset       INTEGER NOT NULL,
+        word            TEXT NOT NULL,
+        enforced        INTEGER NOT NULL,
+        signal          TEXT,
+        unit            TEXT,
+        value           REAL,
+        threshold       REAL,
+        text            TEXT NOT NULL,
+        PRIMARY KEY (run, seq)
+    ) STRICT, WITHOUT ROWID;
+
+    -- What is usual for others when no run is under way.
+    CREATE TABLE usual (
+        unit            TEXT NOT NULL,
+        signal          TEXT NOT NULL,
+        value           REAL NOT NULL,
+        at_us           INTEGER NOT NULL,
+        PRIMARY KEY (unit, signal)
+    ) STRICT, WITHOUT ROWID;
+",
 ];

@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, named_params};
 
-use super::entry::{End, Entry, LimitKnown, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted};
+use super::entry::{
+    DecisionMade, End, Entry, LimitKnown, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, UsualSeen,
+};
 use super::{Ledger, Result};
 use crate::kernel::clock::Stamp;
 
@@ -20,6 +22,8 @@ fn apply(tx: &Connection, entry: &Entry) -> rusqlite::Result<()> {
         Entry::PhaseEnded(it) => phase_ended(tx, it),
         Entry::RunEnded(it) => run_ended(tx, it),
         Entry::Limit(it) => limit(tx, it),
+        Entry::Decision(it) => decision(tx, it),
+        Entry::Usual(it) => usual(tx, it),
         Entry::Published(it) => published(tx, it),
         Entry::Verified { path, at, good } => tx
             .prepare_cached("UPDATE artifacts SET checked_us = ?2, checked_good = ?3 WHERE path = ?1")?
@@ -108,6 +112,31 @@ fn limit(tx: &Connection, it: &LimitKnown) -> rusqlite::Result<()> {
         ":run": it.run, ":what": it.what, ":state": it.state.word(), ":why": it.why, ":us": it.at.us,
         ":offset": it.at.offset,
     })
+    .map(drop)
+}
+
+fn decision(tx: &Connection, it: &DecisionMade) -> rusqlite::Result<()> {
+    let cause = it.cause.as_ref();
+    tx.prepare_cached(
+        "INSERT INTO decisions (run, seq, at_us, at_offset, word, enforced, signal, unit, value, threshold, text)
+         VALUES (:run, :seq, :us, :offset, :word, :enforced, :signal, :unit, :value, :threshold, :text)
+         ON CONFLICT (run, seq) DO NOTHING",
+    )?
+    .execute(named_params! {
+        ":run": it.run, ":seq": it.seq, ":us": it.at.us, ":offset": it.at.offset, ":word": it.word,
+        ":enforced": it.enforced, ":signal": cause.map(|c| &c.signal), ":unit": cause.map(|c| &c.unit),
+        ":value": cause.map(|c| c.value), ":threshold": cause.map(|c| c.threshold), ":text": it.text,
+    })
+    .map(drop)
+}
+
+fn usual(tx: &Connection, it: &UsualSeen) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO usual (unit, signal, value, at_us) VALUES (:unit, :signal, :value, :us)
+         ON CONFLICT (unit, signal) DO UPDATE SET value = excluded.value, at_us = excluded.at_us
+         WHERE excluded.at_us >= usual.at_us",
+    )?
+    .execute(named_params! { ":unit": it.unit, ":signal": it.signal, ":value": it.value, ":us": it.at.us })
     .map(drop)
 }
 
