@@ -2,6 +2,7 @@
 
 use super::context::block_on;
 use super::{Context, output};
+use crate::config::governor::Mode;
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
 use crate::report::live::{Detail, Live};
@@ -14,6 +15,8 @@ use crate::run::{launch, plan};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   govern run etc             make the backup now, with progress on a terminal
+  govern run etc --watch     see what the governor sees, live
+  govern run etc --sense-only   let nothing be slowed, and read in the log what would have been
   govern run etc --quiet     say nothing unless something is wrong: for a crontab
   govern run etc --dry-run   show the phases, their commands, and what retention would remove")]
 pub struct Args {
@@ -22,6 +25,12 @@ pub struct Args {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Show what the governor reads and decides, and why, live
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
+    /// Only record what the governor would do: nothing is slowed
+    #[arg(long, conflicts_with = "dry_run")]
+    sense_only: bool,
     /// As JSON, with --dry-run
     #[arg(long, requires = "dry_run")]
     json: bool,
@@ -53,7 +62,10 @@ impl HowMuch {
 
 /// Runs it.
 pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
-    let job = context.job(&args.job)?;
+    let mut job = context.job(&args.job)?;
+    if args.sense_only && job.policy.governor.mode == Mode::On {
+        job.policy.governor.mode = Mode::SenseOnly;
+    }
     let asked_at = Stamp::now();
     let request = Request {
         run: new_id(asked_at),
@@ -72,7 +84,8 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
         }
         return Ok(0);
     }
-    perform(context, &request, args.how_much.detail())
+    let detail = if args.watch { Detail::Governor } else { args.how_much.detail() };
+    perform(context, &request, detail)
 }
 
 /// Starts a run and shows it until its end.

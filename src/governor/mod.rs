@@ -11,5 +11,8 @@
 
 pub mod decide;
 pub mod harm;
+mod mean;
 pub mod readings;
+pub mod round;
+pub mod server;
 pub mod usual;

@@ -35,6 +35,43 @@ pub enum Signal {
 }
 
 impl Signal {
+    /// Every one.
+    pub const ALL: [Signal; 11] = [
+        Signal::IoStall,
+        Signal::MemoryStall,
+        Signal::CpuStall,
+        Signal::Waiters,
+        Signal::Blocked,
+        Signal::RunQueue,
+        Signal::DirtyDebt,
+        Signal::Latency,
+        Signal::Occupancy,
+        Signal::Count,
+        Signal::NoAnswer,
+    ];
+
+    /// The name used in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::IoStall => "io-stall",
+            Signal::MemoryStall => "memory-stall",
+            Signal::CpuStall => "cpu-stall",
+            Signal::Waiters => "waiters",
+            Signal::Blocked => "blocked",
+            Signal::RunQueue => "run-queue",
+            Signal::DirtyDebt => "dirty-debt",
+            Signal::Latency => "latency",
+            Signal::Occupancy => "occupancy",
+            Signal::Count => "count",
+            Signal::NoAnswer => "no-answer",
+        }
+    }
+
+    /// By that name.
+    pub fn by_name(name: &str) -> Option<Signal> {
+        Signal::ALL.into_iter().find(|signal| signal.name() == name)
+    }
+
     /// In words.
     pub fn word(self) -> &'static str {
         match self {
@@ -117,6 +154,11 @@ impl Reading {
         self.pause.is_some_and(|pause| self.value > pause)
     }
 
+    /// The highest threshold it is above.
+    pub fn exceeded(&self) -> f64 {
+        self.pause.filter(|_| self.is_alarm()).unwrap_or(self.throttle)
+    }
+
     /// How far above the threshold it is: 1 is just there.
     pub fn ratio(&self) -> f64 {
         if self.throttle > 0.0 { self.value / self.throttle } else { 0.0 }
@@ -130,10 +172,23 @@ impl fmt::Display for Reading {
     }
 }
 
+/// What a pace is counted in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Knob {
+    /// Bytes a second.
+    #[default]
+    Bytes,
+    /// Percent of a core.
+    Cpu,
+}
+
 /// What the run itself does, so that a decision can be put into numbers. It never counts as harm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Own {
-    /// Its speed over the last second or so, in the unit of the actuator that holds it: bytes a second, or percent of a core.
+    /// What its speed is counted in, and held by.
+    pub knob: Knob,
+    /// Its speed over the last second or so.
     pub speed: f64,
     /// Bytes that are left, as far as earlier runs tell.
     pub left: Option<f64>,

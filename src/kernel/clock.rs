@@ -21,6 +21,13 @@ impl Stamp {
         Stamp { us: now.timestamp_micros(), offset: now.offset().fix().local_minus_utc() }
     }
 
+    /// Minutes since midnight in its zone, and seconds of the minute.
+    pub fn time_of_day(self) -> (u32, u32) {
+        let seconds = (self.us.div_euclid(1_000_000) + i64::from(self.offset)).rem_euclid(86_400);
+        let seconds = u32::try_from(seconds).unwrap_or_default();
+        (seconds / 60, seconds % 60)
+    }
+
     /// As a date and time of `chrono`. A stamp beyond its range becomes the epoch.
     pub fn date_time(self) -> DateTime<FixedOffset> {
         let utc = DateTime::<Utc>::from_timestamp_micros(self.us).unwrap_or_default();

@@ -266,6 +266,20 @@ impl Ledger {
         })
     }
 
+    /// What the last good backup of a job took in, in all.
+    pub fn bytes_of_last_good(&self, job: &str) -> Result<Option<u64>> {
+        self.sql("read runs", |c| {
+            c.query_row(
+                "SELECT read_bytes FROM runs WHERE job = ?1 AND action IN ('backup', 'exec') AND state IN ('ok', 'warning')
+                 ORDER BY started_us DESC LIMIT 1",
+                [job],
+                |row| row.get::<_, i64>(0),
+            )
+            .optional()
+            .map(|bytes| bytes.map(unsigned))
+        })
+    }
+
     /// What a phase of the last good runs of a job took in: uncompressed bytes, for an estimate of what is to come.
     pub fn expected_bytes(&self, job: &str, name: &str, detail: Option<&str>) -> Result<Option<u64>> {
         self.sql("read phases", |c| {

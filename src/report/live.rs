@@ -1,12 +1,12 @@
 //! A run while it happens: a line a phase, and on a terminal a progress bar.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::style;
+use super::{style, watch};
 use crate::human::{bytes, duration, printable};
 use crate::ledger::State;
 use crate::ledger::entry::{Times, Usage};
@@ -23,7 +23,12 @@ pub enum Detail {
     Phases,
     /// The parts of phases as well, such as tables.
     Parts,
+    /// What the governor sees, too.
+    Governor,
 }
+
+/// Between two lines of what the governor sees.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Shows one run on standard error.
 pub struct Live {
@@ -31,6 +36,8 @@ pub struct Live {
     detail: Detail,
     bar: Option<ProgressBar>,
     titles: Vec<(u32, String, bool)>,
+    /// When what the governor sees was said last.
+    watched: Option<Instant>,
     expected: Option<u64>,
 }
 
@@ -39,7 +46,7 @@ impl Live {
     pub fn new(job: &str, detail: Detail, on_terminal: bool) -> Live {
         let bar = (on_terminal && detail >= Detail::Phases)
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8)));
-        Live { job: job.to_owned(), detail, bar, titles: vec![], expected: None }
+        Live { job: job.to_owned(), detail, bar, titles: vec![], watched: None, expected: None }
     }
 
     /// Shows what has happened.
@@ -63,7 +70,11 @@ impl Live {
                 let line = phase_line(&title, *state, message.as_deref(), times, usage);
                 self.say(if part { Detail::Parts } else { Detail::Phases }, &line);
             }
-            Event::Progress(progress) => self.show_progress(progress),
+            Event::Progress(progress) => {
+                self.show_governor(progress);
+                self.show_progress(progress);
+            }
+            Event::Decided { text } => self.say(Detail::Phases, &printable(text)),
             Event::Note { text } => self.say(Detail::Phases, &printable(text)),
             Event::Ended { state, failure, times, artifact, by_command, .. } => {
                 if let Some(bar) = self.bar.take() {
@@ -115,6 +126,17 @@ impl Live {
         let Some(bar) = &self.bar else { return };
         bar.set_message(title.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
+    }
+
+    /// A line a second: more often, nobody could read it.
+    fn show_governor(&mut self, progress: &Progress) {
+        let Some(situation) = &progress.governor else { return };
+        let due = self.watched.is_none_or(|at| at.elapsed() >= WATCH_EVERY);
+        if self.detail < Detail::Governor || !due {
+            return;
+        }
+        self.watched = Some(Instant::now());
+        self.say(Detail::Governor, &printable(&watch::line(situation, progress)));
     }
 
     fn show_progress(&self, progress: &Progress) {

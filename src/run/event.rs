@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::governing::situation::Situation;
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
 use crate::ledger::State;
 use crate::ledger::entry::{Times, Usage};
 
 /// Worker to client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The run begins.
@@ -52,6 +53,11 @@ pub enum Event {
     },
     /// Where the current phase stands.
     Progress(Progress),
+    /// The governor decided something.
+    Decided {
+        /// One line.
+        text: String,
+    },
     /// Something worth saying that is no phase.
     Note {
         /// One line.
@@ -82,7 +88,7 @@ pub enum Event {
 }
 
 /// Where the current phase stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Its number.
     pub seq: u32,
@@ -96,6 +102,9 @@ pub struct Progress {
     pub pace: Option<u64>,
     /// The payload stands still.
     pub paused: bool,
+    /// How things stand with the governor, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governor: Option<Box<Situation>>,
 }
 
 /// Client to worker.

@@ -17,7 +17,7 @@ use crate::ledger::entry::{Times, Usage};
 pub const EVERY: Duration = Duration::from_secs(1);
 
 /// What a worker was doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Beat {
     /// When it said so.
     pub at: Stamp,

@@ -13,12 +13,15 @@ use super::meter::{self, Meter};
 use super::phase::{Closed, Conclusion, Ending, Open};
 use super::request::{Request, RunDir};
 use crate::failure::Failure;
+use crate::governor::decide::reason::Change;
+use crate::governor::usual::Usual;
 use crate::human::{bytes, duration};
 use crate::kernel::clock::Stamp;
 use crate::kernel::process;
 use crate::ledger::Ledger;
 use crate::ledger::entry::{
-    End, Entry, LimitKnown, LimitState, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage,
+    Cause, DecisionMade, End, Entry, LimitKnown, LimitState, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage,
+    UsualSeen,
 };
 use crate::ledger::writer::Writer;
 
@@ -48,6 +51,7 @@ pub struct Recorder {
     events: broadcast::Sender<Arc<str>>,
     meter: Meter,
     next_seq: u32,
+    decisions: u32,
     open: Vec<Open>,
     closed: Vec<Closed>,
     usage: Usage,
@@ -69,6 +73,7 @@ impl Recorder {
             events,
             meter,
             next_seq: 1,
+            decisions: 0,
             open: vec![],
             closed: vec![],
             usage: Usage::default(),
@@ -267,6 +272,44 @@ impl Recorder {
         self.tell(&Event::Note { text: text.to_owned() });
     }
 
+    /// The governor has decided something.
+    pub async fn decision(&mut self, change: &Change, text: &str, enforced: bool) {
+        self.decisions += 1;
+        let text = if enforced { text.to_owned() } else { format!("would {text}") };
+        self.log.line("", &text).await;
+        tracing::info!(job = self.job, run = self.run, decision = change.word(), enforced, "job {}: {text}", self.job);
+        self.tell(&Event::Decided { text: text.clone() });
+        let cause = change.reason.reading().map(|(reading, threshold)| Cause {
+            signal: reading.signal.name().to_owned(),
+            unit: reading.of.to_string(),
+            value: reading.value,
+            threshold,
+        });
+        self.writer.send(Entry::Decision(DecisionMade {
+            run: self.run.clone(),
+            seq: self.decisions,
+            at: Stamp::now(),
+            word: change.word().to_owned(),
+            enforced,
+            cause,
+            text,
+        }));
+    }
+
+    /// What is usual for others was seen.
+    pub fn remember_usual(&self, usual: &Usual) {
+        let at = Stamp::now();
+        for ((signal, of), value) in usual.iter() {
+            let seen = UsualSeen { unit: of.to_string(), signal: signal.name().to_owned(), value, at };
+            self.writer.send(Entry::Usual(seen));
+        }
+    }
+
+    /// Bytes taken in by the phases that ended.
+    pub fn taken_in(&self) -> u64 {
+        self.usage.read
+    }
+
     /// What is known of a limit from now on.
     pub async fn limit(&self, what: &str, state: LimitState, why: Option<&str>) {
         let (run, what, why) = (self.run.clone(), what.replace('`', ""), why.map(str::to_owned));
@@ -387,6 +430,7 @@ mod tests {
             events: broadcast::channel(EVENTS).0,
             meter: Meter::start(Mode::Active, Instant::now()),
             next_seq: 1,
+            decisions: 0,
             open: vec![],
             closed: vec![],
             usage: Usage::default(),

@@ -20,7 +20,7 @@ use super::phase::{Conclusion, Ending};
 use super::recorder::Recorder;
 use super::request::{Action, Request, RunDir, job_lock};
 use super::stage::{Stage, Stop};
-use super::{backup, restore, verify};
+use super::{backup, governing, restore, verify};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::group::Group;
@@ -126,6 +126,10 @@ async fn perform(stage: &mut Stage, request: &Request, state: &Path) -> Result<D
     stage.lay_down_limits(request).await?;
     stage
         .phase("wait", None, async |stage, _| {
+            if let Some(governing) = governing::begin(request, stage.group(), state).await {
+                // A command is somebody's own line: it does not begin later than without us.
+                stage.give_way_to_others(governing, request.action == Action::Backup).await;
+            }
             stage.recorder.meter().switch(Mode::Active, Instant::now());
             Ok((Ending::ok(), ()))
         })

@@ -29,7 +29,7 @@ use self::pace::Edge;
 use self::pause::Rest;
 use self::reason::{Change, Reason};
 use self::votes::{Mood, Votes};
-use super::readings::Readings;
+use super::readings::{Knob, Readings};
 use crate::config::governor::{Governor, OnConflict};
 
 /// What is to be done with the payload.
@@ -47,6 +47,9 @@ pub enum Command {
     GiveUp,
 }
 
+/// The least share of a core in percent that a run is held to.
+const LEAST_CPU: f64 = 5.0;
+
 /// The numbers of a policy that decide.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
@@ -63,10 +66,13 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The rule of a policy, for a run that is paced in bytes a second.
-    pub fn of(governor: &Governor) -> Rule {
+    /// The rule of a policy, for a run that is paced this way.
+    pub fn of(governor: &Governor, knob: Knob) -> Rule {
         Rule {
-            floor: governor.floor.bytes() as f64,
+            floor: match knob {
+                Knob::Bytes => governor.floor.bytes() as f64,
+                Knob::Cpu => LEAST_CPU,
+            },
             stretch: f64::from(governor.stretch.get()),
             pause_budget: governor.pause_budget,
             lock_wait_max: governor.lock_wait_max,
@@ -102,6 +108,22 @@ impl State {
     /// What holds now.
     pub fn command(&self) -> Command {
         self.command
+    }
+
+    /// From now on paces are counted in another unit: what is remembered of speeds is worth nothing.
+    pub fn change_knob(&mut self) {
+        self.edge = Edge::default();
+        if let Command::Pace(_) = self.command {
+            self.command = Command::Free;
+        }
+    }
+
+    /// Somebody let the run go on by hand, at this time.
+    pub fn resumed_by_hand(&mut self, now: Duration) {
+        if self.command == Command::Pause {
+            self.leave_pause(now);
+            self.command = Command::Free;
+        }
     }
 }
 

@@ -37,6 +37,15 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reading it rests on, and what that was held against.
+    pub fn reading(&self) -> Option<(&Reading, f64)> {
+        match self {
+            Reason::Harm { reading } => Some((reading, reading.exceeded())),
+            Reason::NoAuthority { reading } | Reason::NotOurs { reading } => Some((reading, reading.throttle)),
+            Reason::Calm | Reason::LockWait(_) | Reason::BudgetSpent(_) => None,
+        }
+    }
+
     pub(super) fn harm(reading: &Reading) -> Reason {
         Reason::Harm { reading: reading.clone() }
     }
@@ -54,9 +63,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::Harm { reading } => {
-                let over =
-                    if reading.is_alarm() { reading.pause.unwrap_or(reading.throttle) } else { reading.throttle };
-                write!(f, "{reading} > {}", reading.signal.show(over))
+                write!(f, "{reading} > {}", reading.signal.show(reading.exceeded()))
             }
             Reason::Calm => f.write_str("calm"),
             Reason::LockWait(wait) => {

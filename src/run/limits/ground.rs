@@ -7,6 +7,7 @@ use crate::config::limits::Limits;
 use crate::config::policy::{Kind, Policy};
 use crate::kernel::block::Roots;
 use crate::kernel::block::resolve::{self, Resolved, Scope, Wanted};
+use crate::kernel::block::target::Target;
 use crate::kernel::cgroup::controller::Controller;
 use crate::kernel::group::Group;
 use crate::kernel::{Result, fs, mounts, procfs};
@@ -104,6 +105,14 @@ pub fn survey(policy: &Policy, limits: &Limits, work: Work, group: &Group) -> Re
 
 fn devices(wanted: &[Wanted]) -> Devices {
     resolve::devices(&Roots::default(), wanted).map_err(|error| error.chain())
+}
+
+/// The top devices under everything that a job reads or writes, as far as they can be told.
+pub fn all_devices(policy: &Policy, work: Work) -> Vec<Target> {
+    let mut wanted = reads(policy, &policy.limits, work);
+    wanted.extend(writes(policy, &policy.limits));
+    // Each path by itself: one that cannot be resolved does not hide the others.
+    wanted.iter().filter_map(|path| devices(std::slice::from_ref(path)).ok()).flat_map(|found| found.caps).collect()
 }
 
 /// Where a job reads: its sources, its artifacts when they are verified, and what the policy adds.

@@ -102,6 +102,18 @@ impl Guard {
         Guard { watched, tally: Tally::default(), lowest: BTreeMap::new(), begun: now, last: None }
     }
 
+    /// A cap has another value from now on, or is one more.
+    pub fn change(&mut self, limit: &Limit) {
+        let Some(new) = Watched::of(limit) else { return };
+        match self.watched.iter_mut().find(|watched| watched.device == new.device && watched.key == new.key) {
+            Some(watched) => {
+                watched.limit = new.limit;
+                watched.watch.change(new.watch.cap());
+            }
+            None => self.watched.push(new),
+        }
+    }
+
     /// Looks, if it is time to; says of which caps something new is known.
     ///
     /// # Errors

@@ -169,6 +169,11 @@ impl Watch {
         self.verdict
     }
 
+    /// What is watched.
+    pub fn cap(&self) -> Cap {
+        self.cap
+    }
+
     /// The same device has another cap from now on. What was proven stays so; the speed is looked at anew.
     pub fn change(&mut self, cap: Cap) {
         self.cap = cap;

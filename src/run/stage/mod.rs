@@ -4,6 +4,7 @@
 //! returns only when all of it is gone.
 
 mod cast;
+mod governor;
 mod limits;
 mod orders;
 mod outcome;
@@ -24,6 +25,8 @@ use taps::{Drop, Use};
 
 use super::control::Asked;
 use super::event::Progress;
+use super::governing::Governing;
+use super::governing::actuator::Actuator;
 use super::limits::enforce::InForce;
 use super::limits::guard::Guard;
 use super::phase::{Ending, Open};
@@ -65,6 +68,14 @@ pub struct Stage {
     /// A pace set by hand, and until when.
     manual_pace: Option<(Option<Rate>, Instant)>,
     paused_until: Option<Instant>,
+    governing: Option<Governing>,
+    actuator: Actuator,
+    /// What the kernel refused the governor, once it was said.
+    said_of_actuator: Option<String>,
+    /// The pace the pump was told.
+    sent_pace: Option<Rate>,
+    /// The payload was told to stand still.
+    still: bool,
     /// Since when the payload should stand still and does not, until that was said.
     freezing_since: Option<Instant>,
     stopped: Option<Stop>,
@@ -97,6 +108,11 @@ impl Stage {
             orders,
             manual_pace: None,
             paused_until: None,
+            governing: None,
+            actuator: Actuator::default(),
+            said_of_actuator: None,
+            sent_pace: None,
+            still: false,
             freezing_since: None,
             stopped: None,
             kill_at: None,
@@ -108,6 +124,11 @@ impl Stage {
     /// Why the run is to end before its time, if it is.
     pub fn stopped(&self) -> Option<Stop> {
         self.stopped
+    }
+
+    /// Where the payload is.
+    pub fn group(&self) -> &Group {
+        &self.group
     }
 
     /// From now on the payload runs as this account.
@@ -139,7 +160,7 @@ impl Stage {
     pub async fn perform_at_the_end(&mut self, phase: &Open, work: Work<'_>) -> Result<Outcome, Failure> {
         let stopped = self.stopped.take();
         self.clearing_up = true;
-        self.resume()?;
+        self.go_on()?;
         let outcome = self.perform(phase, work).await;
         self.clearing_up = false;
         self.stopped = stopped.or(self.stopped);
@@ -174,6 +195,7 @@ impl Stage {
         if let Some(spec) = work.spec_mut() {
             spec.rate = self.pace();
         }
+        self.sent_pace = self.pace();
         self.look_after_group().await?;
         let dressing = Dressing {
             run: &self.run,
@@ -193,6 +215,8 @@ impl Stage {
         let cleared = self.group.kill(&[]).await;
         // A pause goes on over the end of a program, but the place is free for the next.
         let cleared = cleared.and_then(|()| self.group.resume());
+        self.still = false;
+        self.lift_what_governs().await;
         let outcome = Outcome::of(cast, self.stopped);
         parts.end(&mut self.recorder, &outcome).await;
         played.and(cleared)?;
@@ -311,13 +335,15 @@ impl Stage {
         if self.history.len() > RATE_TICKS {
             self.history.remove(0);
         }
+        self.govern(now, Some(cast)).await?;
         let progress = Progress {
             seq: phase.seq,
             plain: cast.counters.plain,
             stored: cast.counters.stored,
             rate: self.rate(),
             pace: self.pace().filter(|_| cast.pump.is_some()).map(Rate::bytes),
-            paused: self.paused_until.is_some(),
+            paused: self.is_paused(),
+            governor: self.governing.as_ref().map(|governing| Box::new(governing.situation().clone())),
         };
         self.recorder.progress(progress);
         Ok(())

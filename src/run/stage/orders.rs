@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::kernel;
 use crate::run::control::Asked;
 use crate::run::event::{Order, Progress};
+use crate::run::governing::Governing;
 use crate::run::meter::Mode;
 use crate::run::phase::Open;
 use crate::run::pump::protocol;
@@ -40,11 +41,12 @@ impl Stage {
     pub(super) async fn wait_while_paused(&mut self, phase: &Open) -> kernel::Result<()> {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        while self.paused_until.is_some() && self.stopped.is_none() {
+        while self.is_paused() && self.stopped.is_none() {
             tokio::select! {
                 Some(asked) = self.orders.recv() => self.obey(asked, None).await,
                 _ = ticks.tick() => {
                     self.end_pause_in_time().await?;
+                    self.govern(Instant::now(), None).await?;
                     self.recorder.progress(Progress { seq: phase.seq, paused: true, ..Progress::default() });
                 }
             }
@@ -54,15 +56,25 @@ impl Stage {
 
     pub(super) async fn end_pause_in_time(&mut self) -> kernel::Result<()> {
         if self.paused_until.is_some_and(|until| until <= Instant::now()) {
-            self.resume()?;
-            self.recorder.note("the pause has reached its end: the payload goes on").await;
+            self.paused_until = None;
+            self.stand_still_or_go_on(true)?;
+            self.recorder.note("the pause set by hand has reached its end").await;
         }
         Ok(())
     }
 
-    /// The pace in force.
+    /// The pace in force: one that was set by hand outweighs the governor's, which never exceeds the policy's.
     pub(super) fn pace(&self) -> Option<Rate> {
-        self.manual_pace.map_or(self.supervision.rate, |(rate, _)| rate)
+        if let Some((rate, _)) = self.manual_pace {
+            return rate;
+        }
+        let governed = self.governing.as_ref().and_then(Governing::pump_pace);
+        [self.supervision.rate, governed].into_iter().flatten().min()
+    }
+
+    /// Whether the payload is to stand still, by hand or by the governor.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused_until.is_some() || self.governing.as_ref().is_some_and(Governing::pauses)
     }
 
     /// A pace set by hand has its end, too.
@@ -74,9 +86,16 @@ impl Stage {
         }
     }
 
-    fn send_pace(&self, cast: &mut Cast) {
+    fn send_pace(&mut self, cast: &mut Cast) {
+        self.sent_pace = self.pace();
         if let Some(link) = &mut cast.link {
-            link.order(protocol::Order::Rate(self.pace()));
+            link.order(protocol::Order::Rate(self.sent_pace));
+        }
+    }
+
+    pub(super) fn send_pace_if_new(&mut self, cast: &mut Cast) {
+        if self.sent_pace != self.pace() {
+            self.send_pace(cast);
         }
     }
 
@@ -97,7 +116,7 @@ impl Stage {
             }
             Order::Resume => {
                 self.recorder.note("resumed by hand").await;
-                self.resume()
+                self.go_on()
             }
             Order::Throttle { .. } if cast.as_ref().is_some_and(|c| c.pump.is_none()) => {
                 // Without a pump there is nothing between the program and the disk that could hold it back.
@@ -125,7 +144,7 @@ impl Stage {
     /// A payload that is told to stand still does so when the kernel gets to it: a task that waits for a slow disk stops when its
     /// read returns. After ten seconds of that somebody should know.
     pub(super) async fn see_that_it_stands_still(&mut self, now: Instant) -> kernel::Result<()> {
-        if self.paused_until.is_none() {
+        if !self.is_paused() {
             self.freezing_since = None;
             return Ok(());
         }
@@ -147,25 +166,38 @@ impl Stage {
     }
 
     fn pause(&mut self, until: Instant, performing: bool) -> kernel::Result<()> {
-        if performing {
-            self.group.pause()?;
-        }
         self.paused_until = Some(until);
-        self.recorder.meter().switch(Mode::Paused, Instant::now());
+        self.stand_still_or_go_on(performing)
+    }
+
+    /// Brings the payload into the state in which it is to be. Between two programs nothing is frozen: nothing is started either.
+    pub(super) fn stand_still_or_go_on(&mut self, performing: bool) -> kernel::Result<()> {
+        let still = self.is_paused();
+        self.recorder.meter().switch(if still { Mode::Paused } else { Mode::Active }, Instant::now());
+        if still == self.still {
+            return Ok(());
+        }
+        match still {
+            true if performing => self.group.pause()?,
+            true => return Ok(()),
+            false => self.group.resume()?,
+        }
+        self.still = still;
         Ok(())
     }
 
-    pub(super) fn resume(&mut self) -> kernel::Result<()> {
-        if self.paused_until.take().is_some() {
-            self.recorder.meter().switch(Mode::Active, Instant::now());
-            self.group.resume()?;
+    /// Whatever the reason it stands still for, the payload goes on.
+    pub(super) fn go_on(&mut self) -> kernel::Result<()> {
+        self.paused_until = None;
+        if let Some(governing) = &mut self.governing {
+            governing.resumed_by_hand();
         }
-        Ok(())
+        self.stand_still_or_go_on(true)
     }
 
     /// Asks everything to end. A frozen program with a handler would not hear TERM, so it is resumed first.
     pub(super) fn stop(&mut self, why: Stop) -> kernel::Result<()> {
-        self.resume()?;
+        self.go_on()?;
         self.stopped.get_or_insert(why);
         self.kill_at.get_or_insert(Instant::now() + self.supervision.grace);
         self.group.terminate()

@@ -1,0 +1,149 @@
+//! One round of the governor: what was sensed and felt is held against the policy, and decided upon.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::decide::{self, Decision, Means, Rule, State};
+use super::harm;
+use super::probe::{self, Probes};
+use super::readings::{Knob, Own, Readings, Sample};
+use super::sense::{Agents, OwnRates, Sensed, Senses};
+use super::server::{Server, Told};
+use super::usual::{Quiet, Usual};
+use crate::config::governor::Governor as Policy;
+
+/// How often others are looked at.
+pub const TICK: Duration = Duration::from_millis(250);
+
+/// So many windows in which nobody waited for anything show that nobody is there: the rest of the quiet need not be waited for.
+const IDLE_WINDOWS: usize = 4;
+
+/// The governor of one run.
+#[derive(Debug)]
+pub struct Governor {
+    policy: Policy,
+    senses: Senses,
+    probes: Probes,
+    /// The database server that is dumped, where that is what the run does.
+    server: Option<Server>,
+    usual: Usual,
+    quiet: Option<Quiet>,
+    state: State,
+    begun: Instant,
+    /// What was said already: each trouble once.
+    said: BTreeSet<String>,
+    own: OwnRates,
+    knob: Knob,
+}
+
+/// What came out of a round.
+#[derive(Debug, Clone)]
+pub struct Round {
+    /// What was known.
+    pub readings: Readings,
+    /// What follows.
+    pub decision: Decision,
+    /// What is worth a line: what it cannot sense, and what it steers by instead. Each once.
+    pub news: Vec<String>,
+}
+
+impl Governor {
+    /// Begins; `usual` is what is remembered of the others.
+    pub fn new(policy: Policy, senses: Senses, probes: Probes, server: Option<Server>, usual: Usual) -> Governor {
+        Governor {
+            policy,
+            senses,
+            probes,
+            server,
+            usual,
+            quiet: Some(Quiet::default()),
+            state: State::default(),
+            begun: Instant::now(),
+            said: BTreeSet::new(),
+            own: OwnRates::default(),
+            knob: Knob::Bytes,
+        }
+    }
+
+    /// Whom it protects, for people.
+    pub fn describe(&self) -> String {
+        self.senses.describe()
+    }
+
+    /// How long others are to be watched before the first byte.
+    pub fn baseline(&self) -> Duration {
+        self.policy.baseline
+    }
+
+    /// Watches the others for one window while the run does nothing yet. True: it has seen enough.
+    pub fn watch_the_quiet(&mut self, now: Instant) -> (bool, Vec<String>) {
+        let mut news = vec![];
+        let (mut samples, sensed, _) = self.sense(now, &mut news);
+        samples.extend(self.probes.latest(now).into_iter().filter_map(|felt| felt.sample()));
+        self.own = sensed.own;
+        let Some(quiet) = &mut self.quiet else { return (true, news) };
+        quiet.take(&samples);
+        let idle = quiet.windows() >= IDLE_WINDOWS && quiet.is_idle() && self.policy.probes.is_empty();
+        (idle || now.saturating_duration_since(self.begun) >= self.policy.baseline, news)
+    }
+
+    /// The quiet is over: what was seen in it is what is usual from now on. Returned is what is worth remembering.
+    pub fn end_the_quiet(&mut self) -> Usual {
+        let fresh = self.quiet.take().map(Quiet::usual).unwrap_or_default();
+        self.usual.renew(fresh.clone());
+        fresh
+    }
+
+    /// What the run itself moved and burned in the last window.
+    pub fn own_rates(&self) -> OwnRates {
+        self.own
+    }
+
+    /// Senses, decides.
+    pub fn round(&mut self, now: Instant, own: impl FnOnce(OwnRates) -> Own, means: Means) -> Round {
+        let mut news = vec![];
+        let (samples, sensed, told) = self.sense(now, &mut news);
+        self.own = sensed.own;
+        let mut signals: Vec<_> = samples
+            .iter()
+            .map(|sample| harm::judge(sample, &self.policy.thresholds, self.usual.of(sample.signal, &sample.of)))
+            .collect();
+        for felt in self.probes.latest(now) {
+            let usual = |signal| self.usual.of(signal, &felt.name);
+            let Some(policy) = self.policy.probes.iter().find(|policy| *policy.name == *felt.name) else { continue };
+            signals.extend(probe::judge(&felt, policy, usual));
+            news.extend(felt.trouble());
+        }
+        let readings =
+            Readings { signals, own: own(sensed.own), lock_wait: told.lock_wait, context: sensed.context };
+        let knob = readings.own.knob;
+        if self.knob != knob {
+            self.knob = knob;
+            self.state.change_knob();
+        }
+        let rule = Rule::of(&self.policy, knob);
+        let decision =
+            decide::decide(now.saturating_duration_since(self.begun), &readings, &rule, means, &mut self.state);
+        Round { readings, decision, news: self.first_time(news) }
+    }
+
+    /// Somebody let the run go on by hand.
+    pub fn resumed_by_hand(&mut self) {
+        self.state.resumed_by_hand(self.begun.elapsed());
+    }
+
+    fn sense(&mut self, now: Instant, news: &mut Vec<String>) -> (Vec<Sample>, Sensed, Told) {
+        let told = self.server.as_mut().map(|server| server.ask(now, &self.senses)).unwrap_or_default();
+        let mut sensed = self.senses.tick(now, &told.agents);
+        news.append(&mut sensed.news);
+        news.extend(told.news.clone());
+        let mut samples = std::mem::take(&mut sensed.samples);
+        samples.extend(told.samples.clone());
+        (samples, sensed, told)
+    }
+
+    fn first_time(&mut self, news: Vec<String>) -> Vec<String> {
+        news.into_iter().filter(|line| self.said.insert(line.clone())).collect()
+    }
+}

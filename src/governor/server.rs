@@ -1,0 +1,117 @@
+//! The database server that a dump works on: which of its processes work for the run, and how its other sessions fare.
+//!
+//! The cgroup of the server is no witness while it is being dumped: the dump's own backend waits for the disk more than anybody. So
+//! the sessions of others testify in its place, and where those cannot be seen, the tasks of the server that are blocked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::database::{Sight, Watcher, blocked_in};
+use super::mean::Mean;
+use super::readings::{Sample, Signal};
+use super::sense::{Agents, Senses};
+use crate::kernel::procfs::{self, PROC, Pid};
+
+/// Units that are taken for the server where its sessions cannot be seen.
+const LIKELY: &[&str] = &["postgresql", "postgres"];
+
+/// The server of one run.
+#[derive(Debug)]
+pub struct Server {
+    watcher: Watcher,
+    waiting: Mean,
+    blocked: Mean,
+    /// The cgroup of each backend of the run, found once.
+    homes: BTreeMap<Pid, PathBuf>,
+    seen_at: Option<Instant>,
+}
+
+/// What is known of it at one tick.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// What works for the run.
+    pub agents: Agents,
+    /// How the others fare.
+    pub samples: Vec<Sample>,
+    /// The longest wait for a lock that the dump holds.
+    pub lock_wait: Option<Duration>,
+    /// What cannot be seen, and what stands in.
+    pub news: Vec<String>,
+}
+
+impl Server {
+    /// Watches through this connection.
+    pub fn new(watcher: Watcher) -> Server {
+        Server {
+            watcher,
+            waiting: Mean::default(),
+            blocked: Mean::default(),
+            homes: BTreeMap::new(),
+            seen_at: None,
+        }
+    }
+
+    /// What is known now.
+    pub fn ask(&mut self, now: Instant, senses: &Senses) -> Told {
+        match self.watcher.sight() {
+            Sight::Connecting => Told::default(),
+            Sight::Seen(view) => {
+                self.find_homes(&view.agents);
+                let cgroups: BTreeSet<PathBuf> = self.homes.values().cloned().collect();
+                let name = name(&cgroups);
+                // A view counts once: the same one twice is no second witness.
+                if self.seen_at != Some(view.at) {
+                    self.seen_at = Some(view.at);
+                    self.waiting.take(now, f64::from(view.waiting));
+                }
+                let samples = vec![Sample { signal: Signal::Waiters, of: name, value: self.waiting.value() }];
+                Told {
+                    agents: Agents { cgroups, pids: view.agents.clone() },
+                    samples,
+                    lock_wait: view.lock_wait,
+                    news: vec![],
+                }
+            }
+            Sight::Blind { why } => self.blocked(now, senses, &why),
+        }
+    }
+
+    fn find_homes(&mut self, agents: &[Pid]) {
+        if agents.is_empty() {
+            // Between two dumps of a run the server is a witness again.
+            self.homes.clear();
+        }
+        for pid in agents {
+            if !self.homes.contains_key(pid)
+                && let Some(cgroup) = procfs::cgroup_of(Path::new(PROC), *pid)
+            {
+                self.homes.insert(*pid, cgroup);
+            }
+        }
+    }
+
+    /// Without its sessions: tasks of what looks like the server.
+    fn blocked(&mut self, now: Instant, senses: &Senses, why: &str) -> Told {
+        let likely = |unit: &str| LIKELY.iter().any(|name| unit.starts_with(name));
+        let cgroups: BTreeSet<PathBuf> = senses.cgroups_of(likely);
+        let what = match cgroups.is_empty() {
+            true => "nothing of the database server steers".to_owned(),
+            false => format!("steering by blocked tasks of {} instead", name(&cgroups)),
+        };
+        let news = vec![format!("sessions of the database server cannot be seen: {why}; {what}")];
+        let counts = cgroups.iter().filter_map(|cgroup| blocked_in(&senses.absolute(cgroup), &[]).ok());
+        let blocked = f64::from(counts.sum::<u32>());
+        // One of them is the dump's own backend, whichever that is.
+        let value = self.blocked.take(now, (blocked - 1.0).max(0.0));
+        let samples = vec![Sample { signal: Signal::Blocked, of: name(&cgroups), value }];
+        Told { agents: Agents { cgroups, pids: vec![] }, samples, lock_wait: None, news }
+    }
+}
+
+/// `postgresql@15-main.service`.
+fn name(cgroups: &BTreeSet<PathBuf>) -> Arc<str> {
+    let last = cgroups.first().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
+    last.map_or_else(|| "the database server".into(), |name| name.as_ref().into())
+}

@@ -1,0 +1,114 @@
+//! What a governor needs to know before its first round: the run itself, the units of the machine, what is usual for them.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::situation::Situation;
+use super::{Governing, deadline};
+use crate::config::governor::{Governor as Policy, Mode};
+use crate::config::policy::Kind;
+use crate::governor::decide::Command;
+use crate::governor::probe::Probes;
+use crate::governor::readings::Signal;
+use crate::governor::round::Governor;
+use crate::governor::sense::{Ours, Senses};
+use crate::governor::server::Server;
+use crate::governor::usual::Usual;
+use crate::governor::database::Watcher;
+use crate::kernel::block::{Number, Roots};
+use crate::kernel::clock::Stamp;
+use crate::kernel::group::Group;
+use crate::kernel::{process, systemd};
+use crate::ledger::Ledger;
+use crate::run::backup::payload_account;
+use crate::run::limits::ground;
+use crate::run::request::{Action, Request};
+
+/// What was usual longer ago may have changed: 30 days, in µs.
+const REMEMBERED: i64 = 30 * 86_400 * 1_000_000;
+
+/// The governor of a run; `None` where there is to be none: it is switched off, or somebody waits for a restore.
+pub async fn begin(request: &Request, group: &Group, state: &Path) -> Option<Governing> {
+    let policy = &request.policy.governor;
+    if policy.mode == Mode::Off || matches!(request.action, Action::Restore { .. }) {
+        return None;
+    }
+    let units = systemd::units().await.unwrap_or_default();
+    let ours = ours(request, group);
+    let senses = Senses::open(&Roots::default(), policy, ours, &units);
+    let governor = Governor::new(
+        policy.clone(),
+        senses,
+        Probes::start(&policy.probes),
+        server(request),
+        usual(state, request.asked_at),
+    );
+    let (deadline, expected) = due(policy, request, state);
+    Some(Governing {
+        governor,
+        mode: policy.mode,
+        deadline,
+        expected,
+        command: Command::Free,
+        situation: Situation::default(),
+    })
+}
+
+fn ours(request: &Request, group: &Group) -> Ours {
+    let payload = group.cgroup();
+    let unit = match group {
+        Group::Cgroup(enclosure) if enclosure.in_unit => payload.and_then(|cgroup| cgroup.parent()),
+        Group::Cgroup(_) | Group::Descendants { .. } => None,
+    };
+    Ours {
+        worker: process::own_pid(),
+        payload: payload.map(|cgroup| cgroup.path().to_path_buf()),
+        unit: unit.map(|cgroup| cgroup.path().to_path_buf()),
+        devices: disks(request),
+    }
+}
+
+/// The lowest disks under sources and target. What cannot be told is not looked at; the log of the limits says more.
+fn disks(request: &Request) -> Vec<Number> {
+    let found = ground::all_devices(&request.policy, crate::run::limits::work(&request.action));
+    let lowest = found.iter().flat_map(|target| match target.below.is_empty() {
+        true => vec![target.device],
+        false => target.below.iter().map(|lower| lower.device).collect(),
+    });
+    let mut disks: Vec<Number> = lowest.collect();
+    disks.sort();
+    disks.dedup();
+    disks
+}
+
+/// Sessions of the server, where a database is dumped.
+fn server(request: &Request) -> Option<Server> {
+    let Kind::PgDump(dump) = &request.policy.kind else { return None };
+    if request.action != Action::Backup {
+        return None;
+    }
+    // An account that does not exist is told when the payload is prepared.
+    let account = payload_account(request.policy.supervision.user.as_deref()).ok().flatten();
+    Some(Server::new(Watcher::start(&dump.connection, account.as_ref(), &request.run)))
+}
+
+fn usual(state: &Path, now: Stamp) -> Usual {
+    let rows = match Ledger::open_to_read(state) {
+        Ok(Some(ledger)) => ledger.usual(now.us - REMEMBERED).unwrap_or_default(),
+        // Without a memory there is the quiet before the first byte.
+        Ok(None) | Err(_) => vec![],
+    };
+    Usual::known(
+        rows.into_iter()
+            .filter_map(|(unit, signal, value)| Some(((Signal::by_name(&signal)?, unit.into()), value))),
+    )
+}
+
+/// The moment at which the run should be ready, and the bytes of the last one like it.
+fn due(policy: &Policy, request: &Request, state: &Path) -> (Option<Instant>, Option<u64>) {
+    let Some(deadline) = policy.deadline else { return (None, None) };
+    let span = deadline::span(deadline, request.asked_at.time_of_day());
+    let ledger = Ledger::open_to_read(state).ok().flatten();
+    let expected = ledger.and_then(|ledger| ledger.bytes_of_last_good(request.policy.job.as_str()).ok().flatten());
+    (Some(Instant::now() + span), expected)
+}

@@ -1,0 +1,136 @@
+//! The governor at work in one run: what it needs is gathered, what it decides is put into the terms of this run.
+//!
+//! ```text
+//! begin (whom to protect, what is usual) ─▶ rounds ─▶ actuator (pump, caps on reads, cpu.max, freezer)
+//! ```
+//!
+//! Invariant: what it sets it lifts, at the latest with the payload's group.
+
+pub mod actuator;
+mod begin;
+mod deadline;
+pub mod situation;
+
+use std::time::{Duration, Instant};
+
+pub use begin::{Surroundings, begin};
+
+use self::situation::Situation;
+use crate::config::governor::Mode;
+use crate::config::units::Rate;
+use crate::governor::decide::{Command, Means};
+use crate::governor::readings::{Knob, Own};
+use crate::governor::round::{Governor, Round};
+use crate::governor::usual::Usual;
+
+/// The governor of the run that is under way.
+#[derive(Debug)]
+pub struct Governing {
+    governor: Governor,
+    mode: Mode,
+    deadline: Option<Instant>,
+    /// Bytes a run like this one took in the last time, in all.
+    expected: Option<u64>,
+    command: Command,
+    situation: Situation,
+}
+
+/// How far the run is, for the governor.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// Bytes taken in so far, in all.
+    pub done: u64,
+    /// Bytes a second through the pump, where there is one.
+    pub pumped: Option<f64>,
+    /// Whether reads of the payload can be capped.
+    pub reads: bool,
+    /// Whether it can be stopped.
+    pub pause: bool,
+}
+
+/// Fewer bytes a second than this are no work: a program that computes, or one that waits.
+const HARDLY_READS: f64 = 64.0 * 1024.0;
+
+impl Governing {
+    /// Whether what it decides is done.
+    pub fn acts(&self) -> bool {
+        self.mode == Mode::On
+    }
+
+    /// Whom it protects, for people.
+    pub fn describe(&self) -> String {
+        self.governor.describe()
+    }
+
+    /// How long others are watched before the first byte.
+    pub fn baseline(&self) -> Duration {
+        self.governor.baseline()
+    }
+
+    /// Watches the others for one window; see [`Governor::watch_the_quiet`].
+    pub fn watch_the_quiet(&mut self) -> (bool, Vec<String>) {
+        self.governor.watch_the_quiet(Instant::now())
+    }
+
+    /// The quiet is over; see [`Governor::end_the_quiet`].
+    pub fn end_the_quiet(&mut self) -> Usual {
+        self.governor.end_the_quiet()
+    }
+
+    /// Senses and decides.
+    pub fn round(&mut self, now: Instant, standing: Standing) -> Round {
+        let (left, time_left) = match (self.expected, self.deadline) {
+            (Some(expected), Some(deadline)) => (
+                Some(expected.saturating_sub(standing.done) as f64),
+                Some(deadline.saturating_duration_since(now)),
+            ),
+            _ => (None, None),
+        };
+        let round = self.governor.round(
+            now,
+            |rates| {
+                let (knob, speed) = match standing.pumped {
+                    Some(pumped) => (Knob::Bytes, pumped),
+                    None if standing.reads && rates.read_bytes >= HARDLY_READS => (Knob::Bytes, rates.read_bytes),
+                    None => (Knob::Cpu, rates.cpu * 100.0),
+                };
+                Own { knob, speed, left: left.filter(|_| knob == Knob::Bytes), time_left }
+            },
+            Means { pace: true, pause: standing.pause },
+        );
+        self.command = round.decision.command;
+        self.situation = Situation::of(&round, self.mode, self.situation.reason.take());
+        round
+    }
+
+    /// How things stand, for whoever looks.
+    pub fn situation(&self) -> &Situation {
+        &self.situation
+    }
+
+    /// The pace that a pump is held to.
+    pub fn pump_pace(&self) -> Option<Rate> {
+        match self.command {
+            Command::Pace(pace) if self.acts() => Some(rate(pace)),
+            _ => None,
+        }
+    }
+
+    /// Whether the run stands still because of it.
+    pub fn pauses(&self) -> bool {
+        self.acts() && self.command == Command::Pause
+    }
+
+    /// Somebody let the run go on by hand.
+    pub fn resumed_by_hand(&mut self) {
+        self.governor.resumed_by_hand();
+        if self.command == Command::Pause {
+            self.command = Command::Free;
+        }
+    }
+}
+
+/// Whole bytes a second; a pace is never nothing.
+fn rate(pace: f64) -> Rate {
+    Rate::per_second(pace.max(1.0) as u64).unwrap_or(Rate::MIN)
+}

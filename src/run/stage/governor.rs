@@ -1,0 +1,136 @@
+//! The governor beside the payload: what it decides is done here, and written down.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::MissedTickBehavior;
+
+use super::cast::Cast;
+use super::{Stage, Stop, TICK};
+use crate::governor::decide::Command;
+use crate::governor::readings::Knob;
+use crate::kernel;
+use crate::kernel::group::Group;
+use crate::run::governing::situation::show;
+use crate::run::governing::{Governing, Standing, actuator};
+
+/// The speed of the pump is taken over this time: long enough to be steady, short enough to follow a cut.
+const RECENT: Duration = Duration::from_secs(1);
+
+impl Stage {
+    /// From now on the run gives way to others. Before it begins, they are watched for a while: what is usual for them is no harm.
+    pub async fn give_way_to_others(&mut self, governing: Governing, watch_first: bool) {
+        self.recorder.log().line("", &governing.describe()).await;
+        self.governing = Some(governing);
+        if watch_first {
+            self.watch_the_quiet().await;
+        }
+        let Some(governing) = &mut self.governing else { return };
+        let usual = governing.end_the_quiet();
+        self.recorder.remember_usual(&usual);
+    }
+
+    async fn watch_the_quiet(&mut self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while self.stopped.is_none() {
+            tokio::select! {
+                Some(asked) = self.orders.recv() => self.obey(asked, None).await,
+                _ = ticks.tick() => {
+                    let Some(governing) = &mut self.governing else { return };
+                    let (enough, news) = governing.watch_the_quiet();
+                    for line in news {
+                        self.recorder.note(&line).await;
+                    }
+                    if enough {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// One round: sense, decide, act. `cast` is what performs now; between two programs there is nothing to slow, but a pause to end.
+    pub(super) async fn govern(&mut self, now: Instant, mut cast: Option<&mut Cast>) -> kernel::Result<()> {
+        if self.clearing_up || self.stopped.is_some() {
+            return Ok(());
+        }
+        let standing = self.standing(now, cast.as_deref());
+        let Some(governing) = &mut self.governing else { return Ok(()) };
+        let round = governing.round(now, standing);
+        let acts = governing.acts();
+        for line in &round.news {
+            self.recorder.note(line).await;
+        }
+        let knob = round.readings.own.knob;
+        if let Some(change) = &round.decision.change {
+            self.recorder.decision(change, &change.describe(|speed| show(knob, speed)), acts).await;
+        }
+        if !acts {
+            return Ok(());
+        }
+        let command = round.decision.command;
+        if command == Command::GiveUp {
+            return self.stop(Stop::GaveWay);
+        }
+        self.stand_still_or_go_on(cast.is_some())?;
+        match cast.as_deref_mut() {
+            Some(cast) if cast.link.is_some() => self.send_pace_if_new(cast),
+            Some(_) => self.hold_payload(command, knob).await,
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn standing(&self, now: Instant, cast: Option<&Cast>) -> Standing {
+        let counted = cast.map_or(0, |cast| cast.counters.plain);
+        let controllers = match &self.group {
+            Group::Cgroup(enclosure) => Some(&enclosure.controllers),
+            Group::Descendants { .. } => None,
+        };
+        Standing {
+            done: self.recorder.taken_in() + counted,
+            pumped: cast.filter(|cast| cast.pump.is_some()).map(|_| self.recent_speed(now)),
+            reads: controllers.is_some_and(actuator::caps_reads),
+            pause: true,
+        }
+    }
+
+    fn recent_speed(&self, now: Instant) -> f64 {
+        let recent = self.history.iter().filter(|(at, _)| now.saturating_duration_since(*at) <= RECENT);
+        let (Some((start, from)), Some((end, to))) = (recent.clone().next(), self.history.last()) else { return 0.0 };
+        let seconds = end.saturating_duration_since(*start).as_secs_f64();
+        if seconds > 0.0 { to.saturating_sub(*from) as f64 / seconds } else { 0.0 }
+    }
+
+    /// Where no pump stands behind the payload, the kernel holds it.
+    async fn hold_payload(&mut self, command: Command, knob: Knob) {
+        let Some(cgroup) = self.group.cgroup() else { return };
+        let done = match command {
+            Command::Pace(pace) => self.actuator.hold(cgroup, &self.in_force, knob, pace),
+            Command::Free if self.actuator.holds() => self.actuator.lift(cgroup, &self.in_force).map(|()| vec![]),
+            Command::Free | Command::Pause | Command::GiveUp => Ok(vec![]),
+        };
+        match done {
+            Ok(changed) => {
+                for limit in changed {
+                    self.guard.change(&limit);
+                }
+            }
+            Err(error) => {
+                let line = format!("no authority: {}", error.chain());
+                if self.said_of_actuator.as_ref() != Some(&line) {
+                    self.recorder.note(&line).await;
+                    self.said_of_actuator = Some(line);
+                }
+            }
+        }
+    }
+
+    /// What held one program does not hold the next.
+    pub(super) async fn lift_what_governs(&mut self) {
+        let Some(cgroup) = self.group.cgroup().filter(|_| self.actuator.holds()) else { return };
+        if let Err(error) = self.actuator.lift(cgroup, &self.in_force) {
+            self.recorder.note(&format!("a cap of the governor stays until the run ends: {}", error.chain())).await;
+        }
+    }
+}
