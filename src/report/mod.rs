@@ -5,6 +5,7 @@ pub mod live;
 pub mod phases;
 pub mod status;
 mod table;
+pub mod watch;
 
 use anstyle::{AnsiColor, Style};
 
