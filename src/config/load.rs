@@ -59,7 +59,7 @@ impl Loaded {
         self.jobs.iter().find(|job| job.policy.job.as_str() == name)
     }
 
-    /// What keeps `slice` from being known: the errors of `govern.toml`, or of the directory.
+    /// What keeps `slice` and `governor` from being known: the errors of `govern.toml`, or of the directory.
     pub fn why_no_slice(&self) -> Diagnostics {
         let of_a_job = |path: &Path| path.parent().is_some_and(|directory| directory.ends_with(JOBS));
         self.diagnostics.filtered(|path| path.ends_with(MACHINE_FILE) || !of_a_job(path))

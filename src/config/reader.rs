@@ -100,12 +100,17 @@ impl Known {
 
     /// The sections that hold this name, as a person calls them.
     fn holders(&self, name: &str) -> Vec<String> {
+        [self.holders_alike(name, false), self.holders_alike(name, true)].concat()
+    }
+
+    /// Those that hold a key of this name, or a section of this name.
+    fn holders_alike(&self, name: &str, is_table: bool) -> Vec<String> {
         let split = |path: &String| {
             let path = path.strip_suffix('.').unwrap_or(path);
             let (section, last) = path.rsplit_once('.').unwrap_or(("", path));
             (last == name).then(|| section.to_owned())
         };
-        self.0.iter().filter_map(split).collect()
+        self.0.iter().filter(|path| path.ends_with('.') == is_table).filter_map(split).collect()
     }
 }
 
@@ -237,7 +242,9 @@ impl<'r> Reader<'r> {
             None => None,
             Some(DeValue::Table(table)) => Some(table),
             Some(_) => {
-                value.iter().for_each(|value| self.no_section(key, value, &path));
+                value.iter().for_each(|value| {
+                    self.no_section(key, value, format!("its keys go below a line `[{}]`", path.trim_end_matches('.')))
+                });
                 None
             }
         };
@@ -249,21 +256,22 @@ impl<'r> Reader<'r> {
     pub fn named<T>(&mut self, key: &'static str, read: impl Fn(&mut Reader<'_>) -> T) -> Vec<Named<T>> {
         let outer = format!("{}{key}.", self.section);
         let path = format!("{outer}{ANY_NAME}.");
-        self.reading.asked.0.extend([outer, path.clone()]);
+        self.reading.asked.0.extend([outer.clone(), path.clone()]);
         self.taken.push(key);
+        let header = format!("each has a name of its own: put its keys below a line `[{outer}{ANY_NAME}]`");
         let Some(value) = self.find(key) else {
             // So that what can be asked for is known, too.
             self.reading.table(None, path, read);
             return Vec::new();
         };
         let DeValue::Table(tables) = value.get_ref() else {
-            self.no_section(key, value, &path);
+            self.no_section(key, value, header);
             return Vec::new();
         };
         let mut found = Vec::new();
         for (name, value) in tables {
             let DeValue::Table(table) = value.get_ref() else {
-                self.no_section(name.get_ref(), value, &path);
+                self.no_section(name.get_ref(), value, header.clone());
                 continue;
             };
             let place = self.reading.place(name.span());
@@ -274,14 +282,13 @@ impl<'r> Reader<'r> {
     }
 
     /// Tells of a value where a table was expected.
-    fn no_section(&mut self, key: &str, value: &Value<'_>, path: &str) {
+    fn no_section(&mut self, key: &str, value: &Value<'_>, hint: String) {
         let place = self.reading.place(value.span());
         if secrets::is_secret_name(key) {
             self.reading.covered.push(place.clone());
         }
         let message = format!("{} must be a section, not {}", quoted(key), value::type_name(value.get_ref()));
-        let header = format!("its keys go below a line `[{}]`", path.trim_end_matches('.'));
-        self.reading.errors.push(Diagnostic::error(place, message).hint(header));
+        self.reading.errors.push(Diagnostic::error(place, message).hint(hint));
     }
 
     /// Tells of every key that nobody took.
@@ -331,7 +338,13 @@ impl<'r> Reader<'r> {
         }
         let holders = known.holders(name);
         if !holders.is_empty() {
-            return belongs(name, holders);
+            // One name can be that of a key and that of a section.
+            let (elsewhere, file) = &self.reading.elsewhere;
+            return match known.holders_alike(name, is_table) {
+                alike if !alike.is_empty() => belongs(name, alike),
+                _ if !elsewhere.holders_alike(name, is_table).is_empty() => format!("`{name}` belongs in {file}"),
+                _ => belongs(name, holders),
+            };
         }
         if let Some(near) = value::nearest(name, known.inside(&self.section)) {
             return format!("did you mean `{near}`?");

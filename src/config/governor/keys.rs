@@ -80,7 +80,7 @@ impl GovernorKeys {
             }),
             pause_budget: r.key("pause_budget", shapes::span(0, HALF_A_DAY)),
             lock_wait_max: r.key("lock_wait_max", value::or_word("unlimited", shapes::span(1, HALF_A_DAY))),
-            deadline: r.key("deadline", value::or_word("none", numbers::deadline)),
+            deadline: r.key("deadline", numbers::deadline),
             on_conflict: r.key("on_conflict", value::word(CHOICES)),
             probes: r.named("probes", ProbeKeys::read),
         }

@@ -114,9 +114,9 @@ pub fn threshold(value: &Value<'_>) -> Read<Threshold> {
     }
 }
 
-/// `90m` or `06:30`.
-pub fn deadline(value: &Value<'_>) -> Read<Deadline> {
-    const EXPECTED: &str = "a duration such as `90m` or a time of day such as `06:30`";
+/// `90m` or `06:30`; `None` is `none`, which takes back what another layer says.
+pub fn deadline(value: &Value<'_>) -> Read<Option<Deadline>> {
+    const EXPECTED: &str = "a duration such as `90m`, a time of day such as `06:30`, or `none`";
     let text = match value.get_ref() {
         DeValue::String(text) => text.trim(),
         DeValue::Datetime(time) if time.date.is_none() => {
@@ -127,14 +127,17 @@ pub fn deadline(value: &Value<'_>) -> Read<Deadline> {
         _ => return value::wrong_type(value, EXPECTED),
     };
     let wrong = |expected: &str| Refusal::new(value, format!("must be {expected}, not {}", quoted(text)));
+    if text == "none" {
+        return Ok(None);
+    }
     if text.contains(':') {
         return match time_of_day(text) {
-            Some(minutes) => Ok(Deadline::TimeOfDay(minutes)),
+            Some(minutes) => Ok(Some(Deadline::TimeOfDay(minutes))),
             None => refuse(wrong("a time of day from `00:00` to `23:59`")),
         };
     }
     match text.parse::<Span>() {
-        Ok(Span(within)) if WITHIN.contains(&within) => Ok(Deadline::Within(within)),
+        Ok(Span(within)) if WITHIN.contains(&within) => Ok(Some(Deadline::Within(within))),
         Ok(_) => refuse(wrong(&format!("from `{}` to `{}`", Span(*WITHIN.start()), Span(*WITHIN.end())))),
         Err(_) => refuse(wrong(EXPECTED)),
     }
@@ -241,9 +244,9 @@ mod tests {
         for bad in ["\"1x\"", "\"x\"", "0", "\"0s\"", "\"2h\"", "\"many\"", "1.5", "\"100\""] {
             assert!(read(bad, threshold).is_err(), "{bad}");
         }
-        assert_eq!(read("\"90m\"", deadline), Ok(Deadline::Within(Duration::from_secs(5400))));
-        assert_eq!(read("\"06:30\"", deadline), Ok(Deadline::TimeOfDay(390)));
-        assert_eq!(read("\"6:30\"", deadline), Ok(Deadline::TimeOfDay(390)));
+        assert_eq!(read("\"90m\"", deadline), Ok(Some(Deadline::Within(Duration::from_secs(5400)))));
+        assert_eq!(read("\"06:30\"", deadline), Ok(Some(Deadline::TimeOfDay(390))));
+        assert_eq!(read("\"6:30\"", deadline), Ok(Some(Deadline::TimeOfDay(390))));
         for bad in ["\"24:00\"", "\"6:3\"", "\"06:60\"", "\"+6:30\"", "06:30:00", "\"5s\"", "\"8d\"", "\"\"", "90"] {
             assert!(read(bad, deadline).is_err(), "{bad}");
         }

@@ -33,7 +33,10 @@ pub fn of_units(value: &Value<'_>) -> Read<String> {
         );
     }
     if !text.ends_with('*') && !KINDS.iter().any(|kind| text.ends_with(kind)) {
-        let hint = format!("write `{text}.service`; `.scope` and `.slice` have processes, too");
+        let hint = match text.contains('.') {
+            true => "only a `.service`, a `.scope` and a `.slice` have processes".to_owned(),
+            false => format!("write `{text}.service`; a `.scope` and a `.slice` have processes, too"),
+        };
         return refuse("the name of a unit with processes, or end with `*`", hint);
     }
     Ok(text)
