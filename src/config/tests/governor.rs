@@ -7,6 +7,7 @@ use crate::config::fragment::KindName;
 use crate::config::governor::{
     Deadline, Governor, Mode, OnConflict, Probe, Profile, Share, SocketState, Target, Threshold,
 };
+use crate::config::merge::{Setting, Source};
 use crate::config::units::Rate;
 
 const CMD: &str = "kind = \"command\"\n[command]\nargv = [\"a\"]\n[governor]\n";
@@ -285,11 +286,42 @@ fn every_number_of_a_profile_can_be_typed() {
     }
 }
 
+const PAGE: &str = include_str!("../../../docs/usage/governor.md");
+
+#[test]
+fn the_page_has_the_numbers_of_the_profiles() {
+    let settings = |profile: &str| {
+        let job = format!("{CMD}profile = \"{profile}\"\n");
+        loaded(&[("jobs/job.toml", job.as_str())]).0.jobs.remove(0).settings
+    };
+    let [gentle, balanced, urgent] = ["gentle", "balanced", "urgent"].map(settings);
+    let of_profile = |setting: &Setting| matches!(setting.origin, Source::Profile(_));
+    assert_eq!(gentle.iter().filter(|setting| of_profile(setting)).count(), 8);
+    for (at, setting) in gentle.iter().enumerate().filter(|(_, setting)| of_profile(setting)) {
+        let cell = |setting: &Setting| match setting.value.as_deref().unwrap() {
+            text if text.starts_with('"') => format!("`{text}`"),
+            number => number.to_owned(),
+        };
+        let key = setting.key.strip_prefix("governor.").unwrap();
+        let row = [setting, &balanced[at], &urgent[at]].map(cell).join(" | ");
+        assert!(PAGE.contains(&format!("| `{key}` | {row} |")), "docs/usage/governor.md lacks `{key}`: {row}");
+    }
+}
+
+#[test]
+fn the_page_has_sound_examples() {
+    let mut blocks = PAGE.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let (machine, job, probes) = (blocks.next().unwrap(), blocks.next().unwrap(), blocks.next().unwrap());
+    assert_eq!(blocks.next(), None);
+    let command = CMD.replace("[governor]\n", "");
+    assert_eq!(governor_with(machine, &format!("{command}{job}")).profile, Profile::Gentle);
+    assert_eq!(governor_with("", &format!("{command}{probes}")).probes.len(), 7, "one for each target");
+}
+
 #[test]
 fn where_it_belongs() {
     // The name of a section of jobs, and of a key here.
     insta::assert_snapshot!(errors_with("[command]\nargv = [\"a\"]\n", CMD), @"1:2 unknown section `[command]` | `command` belongs in a file of `jobs/`");
-
     insta::assert_snapshot!(errors_with("[defaults.governor]\nmode = \"off\"\n", CMD), @"1:11 unknown section `[defaults.governor]` | `governor` belongs to no other section: write `[governor]`");
     insta::assert_snapshot!(errors(&format!("{CMD}[limits]\nio_stall = \"5%\"\n")), @"6:1 unknown key `io_stall` | `io_stall` belongs in `[governor]`");
     // Told once, not for every job.
