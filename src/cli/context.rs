@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::path::PathBuf;
 
+use crate::config::fragment::KindName;
+use crate::config::governor::{Governor, Profile};
 use crate::config::limits::SliceLimits;
 use crate::config::value::nearest;
 use crate::config::{Dirs, Job, Loaded, load};
@@ -70,12 +72,15 @@ impl Context {
         loaded.job(name).is_some() || loaded.refused.iter().any(|(refused, _)| refused == name)
     }
 
-    /// The limits of all runs together. Errors in `govern.toml` are told: a mistyped limit must not become "no limit".
-    pub fn slice(&self) -> Result<SliceLimits, Failure> {
+    /// What the machine has for a run without a policy: the limits of all runs together, and the governor. Errors in
+    /// `govern.toml` are told: a mistyped limit must not become "no limit".
+    pub fn machine(&self) -> Result<(SliceLimits, Governor), Failure> {
         let loaded = self.policies();
-        match loaded.slice {
-            Some(slice) => Ok(slice.limits),
-            None if loaded.missing => Ok(SliceLimits::hygiene()),
+        match loaded.slice.as_ref().zip(loaded.governor.as_ref()) {
+            Some((slice, governor)) => Ok((slice.limits.clone(), governor.clone())),
+            None if loaded.missing => {
+                Ok((SliceLimits::hygiene(), Governor::of_profile(Profile::Balanced, KindName::Command)))
+            }
             None => {
                 super::output::diagnostics(&loaded.why_no_slice());
                 Err(Failure::new(

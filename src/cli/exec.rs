@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::{Context, run};
 use crate::config::fragment::KindName;
-use crate::config::governor::{Governor, Profile};
 use crate::config::limits::Limits;
 use crate::config::name::JobName;
 use crate::config::policy::{Command, Compression, IoClass, Kind, Policy, Supervision};
@@ -66,7 +65,7 @@ pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
         warning_codes: vec![],
         capture: None,
     };
-    let slice = context.slice()?;
+    let (slice, governor) = context.machine()?;
     let policy = Policy {
         job,
         description: None,
@@ -74,7 +73,7 @@ pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
         artifact: None,
         supervision: Supervision { user: None, timeout, grace: GRACE, nice: 19, io_class: IoClass::Idle, rate: None },
         limits: Limits::hygiene(KindName::Command, Compression::None),
-        governor: Governor::of_profile(Profile::Balanced, KindName::Command),
+        governor,
         slice,
         log_keep: Some(LOG_KEEP),
     };

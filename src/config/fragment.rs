@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::governor::keys::GovernorKeys;
 use super::limits::keys::{CommonKeys, LimitsKeys};
 use super::policy::{Compression, Globals, IoClass, Verify};
 use super::reader::{Field, Reader, Section};
@@ -21,6 +22,8 @@ pub struct MachineFile {
     pub defaults: Section<Shared>,
     /// `[slice]`.
     pub slice: Section<CommonKeys>,
+    /// `[governor]`.
+    pub governor: Section<GovernorKeys>,
 }
 
 /// A file of `jobs/`.
@@ -34,6 +37,8 @@ pub struct JobFile {
     pub description: Field<String>,
     /// What may also stand in `[defaults]`.
     pub shared: Shared,
+    /// `[governor]`: over that of `govern.toml`, not over `[defaults]`, for it is of runs without a policy, too.
+    pub governor: Section<GovernorKeys>,
     /// `[filesystem]`.
     pub filesystem: Section<FilesystemKeys>,
     /// `[pg_dump]`.
@@ -149,7 +154,7 @@ pub struct PgDumpKeys {
     pub connection: Section<ConnectionKeys>,
 }
 
-/// `[pg_dump.connection]`
+/// `[pg_dump.connection]`, and that of a probe.
 #[derive(Debug, Clone)]
 pub struct ConnectionKeys {
     /// `service`
@@ -190,7 +195,11 @@ pub struct CommandKeys {
 impl MachineFile {
     /// Reads `govern.toml`.
     pub fn read(r: &mut Reader<'_>) -> MachineFile {
-        MachineFile { defaults: r.section("defaults", Shared::read), slice: r.section("slice", CommonKeys::read) }
+        MachineFile {
+            defaults: r.section("defaults", Shared::read),
+            slice: r.section("slice", CommonKeys::read),
+            governor: r.section("governor", GovernorKeys::read),
+        }
     }
 }
 
@@ -204,6 +213,7 @@ impl JobFile {
             kind: r.key("kind", value::word(KINDS)),
             description: r.key("description", value::line),
             shared: Shared::read(r),
+            governor: r.section("governor", GovernorKeys::read),
             filesystem: r.section("filesystem", FilesystemKeys::read),
             pg_dump: r.section("pg_dump", PgDumpKeys::read),
             command: r.section("command", CommandKeys::read),
@@ -289,14 +299,21 @@ impl PgDumpKeys {
             except: r.key("except", value::any_list(value::glob)),
             globals: r.key("globals", value::word(GLOBALS)),
             bin_dir: r.key("bin_dir", value::path),
-            connection: r.section("connection", |r| ConnectionKeys {
-                service: r.key("service", value::line),
-                uri: r.key("uri", shapes::uri),
-                host: r.key("host", value::line),
-                port: r.key("port", value::integer(1..=65_535)),
-                user: r.key("user", value::line),
-                passfile: r.key("passfile", value::path),
-            }),
+            connection: r.section("connection", ConnectionKeys::read),
+        }
+    }
+}
+
+impl ConnectionKeys {
+    /// Reads how a server is reached.
+    pub fn read(r: &mut Reader<'_>) -> ConnectionKeys {
+        ConnectionKeys {
+            service: r.key("service", value::line),
+            uri: r.key("uri", shapes::uri),
+            host: r.key("host", value::line),
+            port: r.key("port", value::integer(1..=65_535)),
+            user: r.key("user", value::line),
+            passfile: r.key("passfile", value::path),
         }
     }
 }

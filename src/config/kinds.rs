@@ -43,13 +43,13 @@ pub fn pg_dump(merge: &mut Merge<'_>, section: &Place, keys: &PgDumpKeys) -> Opt
     Some(PgDump {
         globals: merge.or_default("pg_dump.globals", &[&keys.globals], Globals::Full, "\"full\""),
         bin_dir: merge.optional("pg_dump.bin_dir", &[&keys.bin_dir]),
-        connection: connection(merge, &keys.connection.keys)?,
+        connection: connection(merge, "pg_dump.connection", &keys.connection.keys)?,
         databases: databases?,
     })
 }
 
 /// A connection is one of: a service, a URI, or its parts. Each may have a `passfile`.
-fn connection(merge: &mut Merge<'_>, keys: &ConnectionKeys) -> Option<Connection> {
+pub fn connection(merge: &mut Merge<'_>, section: &str, keys: &ConnectionKeys) -> Option<Connection> {
     fn place<T>(key: &'static str, field: &Field<T>) -> Option<(&'static str, Place)> {
         field.given().map(|typed| (key, typed.place.clone()))
     }
@@ -70,13 +70,14 @@ fn connection(merge: &mut Merge<'_>, keys: &ConnectionKeys) -> Option<Connection
             merge.out.push(error.also(at.clone(), "says how the server is reached").hint(hint));
         }
     }
+    let at = |key: &str| format!("{section}.{key}");
     let built = Connection {
-        service: merge.optional("pg_dump.connection.service", &[&keys.service]),
-        uri: merge.optional("pg_dump.connection.uri", &[&keys.uri]),
-        host: merge.optional("pg_dump.connection.host", &[&keys.host]),
-        port: merge.optional("pg_dump.connection.port", &[&keys.port]),
-        user: merge.optional("pg_dump.connection.user", &[&keys.user]),
-        passfile: merge.optional("pg_dump.connection.passfile", &[&keys.passfile]),
+        service: merge.optional(&at("service"), &[&keys.service]),
+        uri: merge.optional(&at("uri"), &[&keys.uri]),
+        host: merge.optional(&at("host"), &[&keys.host]),
+        port: merge.optional(&at("port"), &[&keys.port]),
+        user: merge.optional(&at("user"), &[&keys.user]),
+        passfile: merge.optional(&at("passfile"), &[&keys.passfile]),
     };
     clear.then_some(built)
 }

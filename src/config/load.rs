@@ -10,7 +10,8 @@ use std::{error, io};
 use toml::de::DeTable;
 
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
-use super::fragment::{JobFile, MachineFile, Shared};
+use super::fragment::{JobFile, KindName, MachineFile, Shared};
+use super::governor::{self, Governor};
 use super::limits::{Slice, SliceLimits, rules};
 use super::merge::Setting;
 use super::name::JobName;
@@ -46,6 +47,8 @@ pub struct Loaded {
     pub refused: Vec<(String, PathBuf)>,
     /// The limits of all runs together; `None` where `govern.toml` has errors, or the directory cannot be read.
     pub slice: Option<Slice>,
+    /// How a run without a policy gives way; `None` where `slice` is.
+    pub governor: Option<Governor>,
     /// There is no configuration directory. With neither this nor errors, an empty list of jobs means that there are none.
     pub missing: bool,
 }
@@ -56,7 +59,7 @@ impl Loaded {
         self.jobs.iter().find(|job| job.policy.job.as_str() == name)
     }
 
-    /// What keeps `slice` from being known: the errors of `govern.toml`, or of the directory.
+    /// What keeps `slice` and `governor` from being known: the errors of `govern.toml`, or of the directory.
     pub fn why_no_slice(&self) -> Diagnostics {
         let of_a_job = |path: &Path| path.parent().is_some_and(|directory| directory.ends_with(JOBS));
         self.diagnostics.filtered(|path| path.ends_with(MACHINE_FILE) || !of_a_job(path))
@@ -100,6 +103,8 @@ pub fn load(dir: &Path) -> Loaded {
     };
     rules::defaults(out, &machine.defaults.keys.limits);
     let slice = rules::slice(out, &machine.slice);
+    let governor = governor::rules::machine(out, &machine.governor.keys);
+    let without_a_job = governor::rules::without_a_job(out, KindName::Command, &governor);
     let jobs = dir.join(JOBS);
     let files = match fs::list(&jobs) {
         Ok(files) => files,
@@ -113,12 +118,13 @@ pub fn load(dir: &Path) -> Loaded {
     let mut found = Vec::new();
     for path in files {
         if is_job_file(out, &path) {
-            found.push(job_file(out, path, &known, &machine.defaults.keys, &slice.limits));
+            found.push(job_file(out, path, &known, &machine.defaults.keys, &slice.limits, &governor));
         }
     }
     tell_duplicates(out, &mut found);
     let machine_is_bad = file.is_some_and(|file| out.has_errors_in(file));
     loaded.slice = (!machine_is_bad).then_some(slice);
+    loaded.governor = (!machine_is_bad).then_some(without_a_job);
     for Found { path, file, called, job, .. } in found {
         match job {
             Some((policy, settings)) if !machine_is_bad && !out.has_errors_in(file) => {
@@ -208,11 +214,19 @@ fn machine_file(out: &mut Diagnostics, path: &Path, known: &KnownKeys) -> (Machi
     };
     if out.has_errors_in(file) {
         machine.defaults.keys.doubt();
+        machine.governor.keys.doubt();
     }
     (machine, Some(file))
 }
 
-fn job_file(out: &mut Diagnostics, path: PathBuf, known: &KnownKeys, defaults: &Shared, slice: &SliceLimits) -> Found {
+fn job_file(
+    out: &mut Diagnostics,
+    path: PathBuf,
+    known: &KnownKeys,
+    defaults: &Shared,
+    slice: &SliceLimits,
+    governor: &governor::rules::Machine,
+) -> Found {
     let (file, text) = read(out, &path);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let Some(text) = text else { return Found { path, file, called: stem, name: None, job: None } };
@@ -229,7 +243,7 @@ fn job_file(out: &mut Diagnostics, path: PathBuf, known: &KnownKeys, defaults: &
         // The rest of the file is checked all the same.
         None => JobName::nearest(&called),
     };
-    let job = resolve::job(out, file, &checked, &typed, defaults, slice);
+    let job = resolve::job(out, file, &checked, &typed, defaults, slice, governor);
     Found { path, file, called, name, job }
 }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::diagnostic::{Diagnostics, Place};
+use super::governor::Profile;
 use super::reader::{Field, Typed};
 
 /// One value of a merged policy.
@@ -28,6 +29,8 @@ pub struct Setting {
 pub enum Source {
     /// It is built in.
     Default,
+    /// The profile of the governor has it.
+    Profile(Profile),
     /// Somebody typed it.
     File {
         /// The file.
@@ -41,6 +44,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Default => f.write_str("default"),
+            Source::Profile(profile) => write!(f, "profile {}", profile.as_str()),
             Source::File { path, line } => write!(f, "{}:{line}", path.display()),
         }
     }
@@ -58,11 +62,16 @@ pub struct Merge<'d> {
 impl Merge<'_> {
     /// The value of the first layer that has one; else what is built in, which reads `printed` in TOML.
     pub fn or_default<T: Clone>(&mut self, key: &str, layers: &[&Field<T>], default: T, printed: &str) -> T {
+        self.or_else(key, layers, default, printed, Source::Default)
+    }
+
+    /// The value of the first layer that has one; else one that comes from elsewhere, and reads `printed` in TOML.
+    pub fn or_else<T: Clone>(&mut self, key: &str, layers: &[&Field<T>], other: T, printed: &str, origin: Source) -> T {
         match first(layers) {
             Some(typed) => self.typed(key, typed),
             None => {
-                self.built_in(key, Some(printed));
-                default
+                self.settings.push(Setting { key: key.to_owned(), value: Some(printed.to_owned()), origin });
+                other
             }
         }
     }

@@ -1,7 +1,7 @@
 //! From TOML to a policy: `govern.toml` and one file for each job.
 //!
 //! ```text
-//! load ─▶ reader, value, shapes ─▶ fragment ─▶ resolve, merge, kinds ─▶ policy, limits
+//! load ─▶ reader, value, shapes ─▶ fragment ─▶ resolve, merge, kinds ─▶ policy, limits, governor
 //!                     (what was typed)       (defaults, rules)
 //! ```
 //!

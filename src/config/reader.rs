@@ -65,6 +65,20 @@ pub struct Section<T> {
     pub keys: T,
 }
 
+/// A table that has a name of its own among others of its kind.
+#[derive(Debug, Clone)]
+pub struct Named<T> {
+    /// Its name, as typed.
+    pub name: String,
+    /// Its header.
+    pub place: Place,
+    /// What it holds.
+    pub keys: T,
+}
+
+/// What stands for a name that whoever writes the file chooses: `governor.probes.NAME.http`.
+const ANY_NAME: &str = "NAME";
+
 /// Every key a kind of file may hold, as dotted paths such as `filesystem.sources`; sections end with a dot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known(Vec<String>);
@@ -86,12 +100,17 @@ impl Known {
 
     /// The sections that hold this name, as a person calls them.
     fn holders(&self, name: &str) -> Vec<String> {
+        [self.holders_alike(name, false), self.holders_alike(name, true)].concat()
+    }
+
+    /// Those that hold a key of this name, or a section of this name.
+    fn holders_alike(&self, name: &str, is_table: bool) -> Vec<String> {
         let split = |path: &String| {
             let path = path.strip_suffix('.').unwrap_or(path);
             let (section, last) = path.rsplit_once('.').unwrap_or(("", path));
             (last == name).then(|| section.to_owned())
         };
-        self.0.iter().filter_map(split).collect()
+        self.0.iter().filter(|path| path.ends_with('.') == is_table).filter_map(split).collect()
     }
 }
 
@@ -222,17 +241,54 @@ impl<'r> Reader<'r> {
         let table = match value.map(Spanned::get_ref) {
             None => None,
             Some(DeValue::Table(table)) => Some(table),
-            Some(other) => {
-                let span = value.map(Spanned::span).unwrap_or_default();
-                let message = format!("`{key}` must be a section, not {}", value::type_name(other));
-                let header = format!("its keys go below a line `[{}{key}]`", self.section);
-                let place = self.reading.place(span);
-                self.reading.errors.push(Diagnostic::error(place, message).hint(header));
+            Some(_) => {
+                value.iter().for_each(|value| {
+                    self.no_section(key, value, format!("its keys go below a line `[{}]`", path.trim_end_matches('.')))
+                });
                 None
             }
         };
         let place = value.map(|value| self.reading.place(value.span()));
         Section { place, keys: self.reading.table(table, path, read) }
+    }
+
+    /// Takes a table of tables, each under a name that whoever writes the file has chosen.
+    pub fn named<T>(&mut self, key: &'static str, read: impl Fn(&mut Reader<'_>) -> T) -> Vec<Named<T>> {
+        let outer = format!("{}{key}.", self.section);
+        let path = format!("{outer}{ANY_NAME}.");
+        self.reading.asked.0.extend([outer.clone(), path.clone()]);
+        self.taken.push(key);
+        let header = format!("each has a name of its own: put its keys below a line `[{outer}{ANY_NAME}]`");
+        let Some(value) = self.find(key) else {
+            // So that what can be asked for is known, too.
+            self.reading.table(None, path, read);
+            return Vec::new();
+        };
+        let DeValue::Table(tables) = value.get_ref() else {
+            self.no_section(key, value, header);
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (name, value) in tables {
+            let DeValue::Table(table) = value.get_ref() else {
+                self.no_section(name.get_ref(), value, header.clone());
+                continue;
+            };
+            let place = self.reading.place(name.span());
+            let keys = self.reading.table(Some(table), path.clone(), &read);
+            found.push(Named { name: name.get_ref().clone().into_owned(), place, keys });
+        }
+        found
+    }
+
+    /// Tells of a value where a table was expected.
+    fn no_section(&mut self, key: &str, value: &Value<'_>, hint: String) {
+        let place = self.reading.place(value.span());
+        if secrets::is_secret_name(key) {
+            self.reading.covered.push(place.clone());
+        }
+        let message = format!("{} must be a section, not {}", quoted(key), value::type_name(value.get_ref()));
+        self.reading.errors.push(Diagnostic::error(place, message).hint(hint));
     }
 
     /// Tells of every key that nobody took.
@@ -251,19 +307,21 @@ impl<'r> Reader<'r> {
                 self.reading.covered.push(place);
             }
             let place = self.reading.place(key.span());
-            let error = Diagnostic::error(place, what).hint(self.advice(name));
+            let error = Diagnostic::error(place, what).hint(self.advice(name, is_table));
             self.reading.errors.push(error);
         }
     }
 
     /// What to do about an unknown name.
-    fn advice(&self, name: &str) -> String {
+    fn advice(&self, name: &str, is_table: bool) -> String {
         let known = &self.reading.known;
         let belongs = |name: &str, sections: Vec<String>| {
             let mut places: Vec<String> = sections
                 .into_iter()
                 .map(|section| {
-                    if section.is_empty() {
+                    if section.is_empty() && is_table {
+                        format!("to no other section: write `[{name}]`")
+                    } else if section.is_empty() {
                         "at the top of the file, above the first section".to_owned()
                     } else {
                         format!("in `[{section}]`")
@@ -273,12 +331,20 @@ impl<'r> Reader<'r> {
             places.dedup();
             format!("`{name}` belongs {}", places.join(" or "))
         };
-        if secrets::is_secret_name(name) && self.section.starts_with("pg_dump") {
+        if secrets::is_secret_name(name)
+            && (self.section.starts_with("pg_dump") || self.section.starts_with("governor.probes"))
+        {
             return "a policy never holds a password: name a file with `passfile`, or use `~/.pgpass`".to_owned();
         }
         let holders = known.holders(name);
         if !holders.is_empty() {
-            return belongs(name, holders);
+            // One name can be that of a key and that of a section.
+            let (elsewhere, file) = &self.reading.elsewhere;
+            return match known.holders_alike(name, is_table) {
+                alike if !alike.is_empty() => belongs(name, alike),
+                _ if !elsewhere.holders_alike(name, is_table).is_empty() => format!("`{name}` belongs in {file}"),
+                _ => belongs(name, holders),
+            };
         }
         if let Some(near) = value::nearest(name, known.inside(&self.section)) {
             return format!("did you mean `{near}`?");

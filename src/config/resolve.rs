@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
 use super::fragment::{JobFile, KindName, Shared};
-use super::governor::{Governor, Profile};
+use super::governor;
 use super::kinds;
 use super::limits::SliceLimits;
 use super::limits::rules::{self, Subject};
@@ -54,6 +54,7 @@ pub fn job(
     typed: &JobFile,
     defaults: &Shared,
     slice: &SliceLimits,
+    machine: &governor::rules::Machine,
 ) -> Option<(Policy, Vec<Setting>)> {
     let mut merge = Merge { out, settings: Vec::new() };
     match typed.name.given() {
@@ -84,7 +85,7 @@ pub fn job(
     let subject =
         Subject { kind: typed.kind.given()?, stores: captures, compression: compression.unwrap_or(Compression::None) };
     let limits = rules::limits(&mut merge, &subject, &typed.shared.limits.keys, &defaults.limits.keys);
-    let governor = Governor::of_profile(Profile::Balanced, kind_name);
+    let governor = governor::rules::governor(&mut merge, kind_name, &typed.governor.keys, machine);
     let (kind, artifact) = (kind?, artifact?);
     if let (Kind::Filesystem(filesystem), Some(artifact)) = (&kind, &artifact) {
         target_is_outside(&mut merge, typed, defaults, filesystem, artifact, name);

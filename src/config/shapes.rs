@@ -15,12 +15,17 @@ use super::value::{self, Read, Refusal, Value};
 
 /// A duration in a range of whole seconds.
 pub fn span(least: u64, most: u64) -> impl Fn(&Value<'_>) -> Read<Duration> {
+    span_between(Duration::from_secs(least), Duration::from_secs(most))
+}
+
+/// A duration in a range.
+pub fn span_between(least: Duration, most: Duration) -> impl Fn(&Value<'_>) -> Read<Duration> {
     move |value| {
         let Span(length) = value::unit("a duration such as `90s`, `2h` or `7d`")(value)?;
-        let (least, most) = (Span(Duration::from_secs(least)), Span(Duration::from_secs(most)));
-        if (least.0..=most.0).contains(&length) {
+        if (least..=most).contains(&length) {
             return Ok(length);
         }
+        let (least, most) = (Span(least), Span(most));
         Err(vec![Refusal::new(value, format!("must be from `{least}` to `{most}`, not `{}`", Span(length)))])
     }
 }

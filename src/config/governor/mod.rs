@@ -1,9 +1,19 @@
 //! How a run gives way to others: `[governor]` of `govern.toml` and of a job.
 //!
+//! ```text
+//! keys, numbers, patterns, probes (what was typed) ─▶ rules (what contradicts itself), merge (which layer holds) ─▶ Governor
+//! ```
+//!
 //! Invariant: what stands here is complete and in range. Whether this machine can sense and act as asked is not known here: the
 //! run finds out, and says so.
 
+pub mod keys;
+mod merge;
+mod numbers;
+mod patterns;
+mod probes;
 mod profile;
+pub(super) mod rules;
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -65,6 +75,17 @@ pub enum Profile {
     Balanced,
     /// Gives way only to clear harm, and little.
     Urgent,
+}
+
+impl Profile {
+    /// As it is typed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Profile::Gentle => "gentle",
+            Profile::Balanced => "balanced",
+            Profile::Urgent => "urgent",
+        }
+    }
 }
 
 /// From where on a signal means harm. Each also has a calm level, half of it.

@@ -111,7 +111,7 @@ impl CommonKeys {
 }
 
 /// A rate that a backup can end at.
-fn rate(value: &Value<'_>) -> Read<Rate> {
+pub fn rate(value: &Value<'_>) -> Read<Rate> {
     let rate: Rate = value::unit("a rate such as `20MB/s`")(value)?;
     match Rate::per_second(LEAST_RATE) {
         Some(least) if rate < least => {

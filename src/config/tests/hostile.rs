@@ -39,6 +39,9 @@ proptest! {
             Just("defaults"), Just("[pg_dump]\n"), Just("uri = "), Just("\"postgres://u:p@h\""), Just("1e9"), Just("é"), Just("\t"),
             Just("env"), Just("[[command]]"), Just("retention."), Just("1979-05-27"), Just("\\u0000"), Just(" = [\"/etc\"]\n"),
             Just("[limits]\n"), Just("[slice]\n"), Just("io_read = \"1MB/s\"\n"), Just("require = [\"io\"]\n"), Just("memory_max = \"1%\"\n"),
+            Just("[governor]\n"), Just("[governor.probes.a]\n"), Just("[governor.probes."), Just("probes"), Just("connection]\n"),
+            Just("http = \"http://h/\"\n"), Just("connections = 1\n"), Just("postgres = \"select 1\"\n"), Just("throttle = "), Just("pause = "),
+            Just("\"3x\"\n"), Just("\"80%\"\n"), Just("deadline = \"6:30\"\n"), Just("above_usual = 1.5\n"), Just("io_stall = "), Just("0.1"),
         ], 0..40)
     ) {
         survive(&parts.concat());
@@ -56,8 +59,8 @@ proptest! {
     }
 
     #[test]
-    fn no_password_is_shown(before in "[a-z/:]{0,6}", quote in "\"|'|", key in "uri|host|line|argv|user|sources|nosuch", end in "\"|'||@h|\n") {
-        let text = format!("kind = \"pg_dump\"\n[pg_dump]\ndatabases = 1\n{key} = {quote}postgres://u{before}:hunter2@h/{end}\n[pg_dump.connection]\n{key} = [{quote}postgresql://u:hunter2@h/{end}\n");
+    fn no_password_is_shown(before in "[a-z/:]{0,6}", quote in "\"|'|", key in "uri|host|line|argv|user|sources|nosuch|http|tcp|memcached|command|postgres", end in "\"|'||@h|\n") {
+        let text = format!("kind = \"pg_dump\"\n[pg_dump]\ndatabases = 1\n{key} = {quote}postgres://u{before}:hunter2@h/{end}\n[pg_dump.connection]\n{key} = [{quote}postgresql://u:hunter2@h/{end}\n[governor.probes.a]\n{key} = {quote}http://u{before}:hunter2@h/{end}\n");
         let (loaded, screen) = loaded(&[("jobs/a.toml", text.as_str())]);
         prop_assert!(!screen.contains("hunter2"), "{}", screen);
         prop_assert!(!loaded.diagnostics.to_json().to_string().contains("hunter2"));

@@ -1,5 +1,6 @@
 //! The module as a whole: files in, jobs and a screen of errors out.
 
+mod governor;
 mod hostile;
 mod limits;
 mod rules;

@@ -65,12 +65,19 @@ fn switched_on(text: &str) -> String {
     text.lines().map(|text| line(text) + "\n").collect()
 }
 
+/// `[governor.probes.page]` is one of many: known is what any of them may hold.
+fn any_probe(header: &str) -> String {
+    let Some(rest) = header.strip_prefix("governor.probes.") else { return header.to_owned() };
+    let inner = rest.split_once('.').map_or(String::new(), |(_, inner)| format!(".{inner}"));
+    format!("governor.probes.NAME{inner}")
+}
+
 fn shown(text: &str) -> BTreeSet<String> {
     let mut section = String::new();
     let mut keys = BTreeSet::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = format!("{header}.");
+            section = format!("{}.", any_probe(header));
         } else if let Some((key, _)) = line.split_once(" = ") {
             keys.insert(format!("{section}{key}"));
         }
@@ -176,6 +183,78 @@ fn the_merged_policy_of_a_sample() {
     memory_max = "unlimited"     # /etc/govern/govern.toml:33
     pids_max = "unlimited"       # /etc/govern/govern.toml:41
     require = []                 # /etc/govern/govern.toml:42
+
+    [governor]
+    mode = "on"              # /etc/govern/govern.toml:63
+    profile = "balanced"     # /etc/govern/govern.toml:64
+    protect = ["nginx.service", "php*-fpm.service", "postgresql@*.service", "memcached.service"]  # /etc/govern/govern.toml:65
+    agents = []              # /etc/govern/govern.toml:66
+    baseline = "5s"          # /etc/govern/govern.toml:67
+    io_stall = "5%"          # profile balanced
+    memory_stall = "5%"      # profile balanced
+    cpu_stall = "20%"        # profile balanced
+    waiting_sessions = 1.0   # profile balanced
+    dirty_debt = "250ms"     # profile balanced
+    above_usual = 1.5        # profile balanced
+    floor = "2MB/s"          # profile balanced
+    stretch = 10             # profile balanced
+    pause_budget = "2m"      # default
+    lock_wait_max = "30s"    # /etc/govern/govern.toml:78
+    deadline = "90m"         # /etc/govern/jobs/forum-database.toml:58
+    on_conflict = "protect"  # /etc/govern/govern.toml:80
+
+    [governor.probes.cache]
+    memcached = "127.0.0.1:11211"  # /etc/govern/govern.toml:94
+    interval = "1s"                # default
+    timeout = "2s"                 # default
+    throttle = "80%"               # default
+    # pause: not set
+    absent_after = "1m"            # default
+
+    [governor.probes.cache-clients]
+    connections = 11211    # /etc/govern/govern.toml:101
+    state = "established"  # /etc/govern/govern.toml:102
+    interval = "1s"        # default
+    timeout = "2s"         # default
+    throttle = 500         # /etc/govern/govern.toml:103
+    # pause: not set
+    absent_after = "1m"    # default
+
+    [governor.probes.forum-query]
+    postgres = "select count(*) from posts where created_at > now() - interval '1 hour'"  # /etc/govern/jobs/forum-database.toml:63
+    user = "postgres"    # /etc/govern/jobs/forum-database.toml:66
+    interval = "2s"      # /etc/govern/jobs/forum-database.toml:69
+    timeout = "2s"       # /etc/govern/jobs/forum-database.toml:72
+    throttle = "300ms"   # /etc/govern/jobs/forum-database.toml:75
+    pause = "1s"         # /etc/govern/jobs/forum-database.toml:78
+    absent_after = "1m"  # /etc/govern/jobs/forum-database.toml:82
+
+    [governor.probes.forum-query.connection]
+    # service: not set
+    # uri: not set
+    host = "/run/postgresql"  # /etc/govern/jobs/forum-database.toml:88
+    port = 5432               # /etc/govern/jobs/forum-database.toml:89
+    user = "postgres"         # /etc/govern/jobs/forum-database.toml:90
+    # passfile: not set
+
+    [governor.probes.page]
+    http = "http://127.0.0.1/"  # /etc/govern/govern.toml:84
+    status = 200                # /etc/govern/govern.toml:85
+    # contains: not set
+    interval = "1s"             # /etc/govern/govern.toml:87
+    timeout = "2s"              # /etc/govern/govern.toml:88
+    throttle = "500ms"          # /etc/govern/govern.toml:89
+    # pause: not set
+    absent_after = "1m"         # /etc/govern/govern.toml:91
+
+    [governor.probes.php]
+    php_fpm = "/run/php/php-fpm.sock"  # /etc/govern/govern.toml:97
+    status_path = "/status"            # /etc/govern/govern.toml:98
+    interval = "1s"                    # default
+    timeout = "2s"                     # default
+    throttle = "80%"                   # default
+    # pause: not set
+    absent_after = "1m"                # default
 
     # [slice] of `govern.toml`: all runs together
     # io_read = "120MB/s"          # /etc/govern/govern.toml:51

@@ -230,6 +230,70 @@ fn limits_that_contradict_a_job_or_each_other() {
 }
 
 #[test]
+fn a_governor_that_contradicts_itself() {
+    let (_, screen) = loaded(&[
+        (
+            "govern.toml",
+            "[governor]\nprotect = []\n[governor.probes.page]\nhttp = \"https://forum.example/\"\n[defaults.governor]\nmode = \"off\"\n",
+        ),
+        (
+            "jobs/wiki.toml",
+            &format!(
+                "{GOOD}[governor]\nio_stall = 5\n[governor.probes.page]\nmemcached = \"127.0.0.1:11211\"\nthrottle = \"500ms\"\nstatus = 200\n"
+            ),
+        ),
+    ]);
+    insta::assert_snapshot!(screen, @r#"
+    error: `protect` must not be empty
+     --> /etc/govern/govern.toml:2:11
+      |
+    2 | protect = []
+      |           ^^
+    hint: leave it out to protect every service, or write `mode = "off"` to protect none
+
+    error: `http` must start with `http://`, not `https://forum.example/`
+     --> /etc/govern/govern.toml:4:8
+      |
+    4 | http = "https://forum.example/"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: a probe speaks no TLS: ask the port behind it, or see with `tcp = "HOST:443"` that it answers
+
+    error: unknown section `[defaults.governor]`
+     --> /etc/govern/govern.toml:5:11
+      |
+    5 | [defaults.governor]
+      |           ^^^^^^^^
+    hint: `governor` belongs to no other section: write `[governor]`
+
+    error: `io_stall` must be a percentage from `0.1%` to `100%`, not `5`
+     --> /etc/govern/jobs/wiki.toml:5:12
+      |
+    5 | io_stall = 5
+      |            ^
+    hint: add a `%`, and quotes: `"5%"`
+
+    error: `throttle` must be a share such as `"80%"` here, not `500ms`
+     --> /etc/govern/jobs/wiki.toml:8:12
+      |
+    7 | memcached = "127.0.0.1:11211"
+      |             ----------------- is what is measured
+    8 | throttle = "500ms"
+      |            ^^^^^^^
+    hint: a multiple of what is usual, such as `"3x"`, goes with every probe
+
+    error: `status` is for a probe with `http`
+     --> /etc/govern/jobs/wiki.toml:9:10
+      |
+    7 | memcached = "127.0.0.1:11211"
+      |             ----------------- this one asks something else
+    8 | throttle = "500ms"
+    9 | status = 200
+      |          ^^^
+    hint: leave `status` out
+    "#);
+}
+
+#[test]
 fn no_directory_is_not_no_jobs() {
     let dir = tempfile::tempdir().unwrap();
     let none = super::load(&dir.path().join("nosuch"));
