@@ -9,6 +9,7 @@
 //! sensor that fails is a reading, too; every decision names signal, value, threshold and unit; nothing in the loop waits for a disk,
 //! the payload, or a server.
 
+pub mod database;
 pub mod decide;
 pub mod harm;
 mod mean;

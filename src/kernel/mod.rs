@@ -9,6 +9,7 @@ pub mod block;
 mod cached;
 pub mod cgroup;
 pub mod clock;
+pub mod dial;
 pub mod durable;
 pub mod error;
 pub mod flight;

@@ -1,6 +1,6 @@
 //! /proc: what processes did and whose children they are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Error, Result, fs};
 
@@ -81,6 +81,21 @@ pub fn stat(proc: &Path, pid: Pid) -> Option<Stat> {
     parse_stat(&text)
 }
 
+/// The cgroup2 of a process, as a path below the root of the hierarchy; `None` when it is gone, or where there is none.
+pub fn cgroup_of(proc: &Path, pid: Pid) -> Option<PathBuf> {
+    parse_cgroup(&fs::read_text_lossy(&proc.join(format!("{pid}/cgroup"))).ok()??)
+}
+
+/// How many processes of a cgroup are in uninterruptible sleep, those below it not among them; `except` are not looked at. One that
+/// ends meanwhile is in none.
+pub fn blocked_in(proc: &Path, cgroup: &Path, except: &[Pid]) -> Result<u32> {
+    let path = cgroup.join("cgroup.procs");
+    let members = fs::read_text(&path)?;
+    let members = members.lines().filter_map(|line| line.parse().ok()).filter(|pid| !except.contains(pid));
+    let blocked = members.filter(|pid| stat(proc, *pid).is_some_and(|stat| stat.state == 'D'));
+    Ok(u32::try_from(blocked.count()).unwrap_or(u32::MAX))
+}
+
 /// Processes whose environment, as they were started, holds `NAME=value` as a whole entry.
 pub fn with_variable(proc: &Path, entry: &str) -> Result<Vec<Pid>> {
     let marked = |pid: Pid| {
@@ -115,6 +130,14 @@ pub fn parse_stat(text: &str) -> Option<Stat> {
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
     Some(Stat { pid: pid.trim().parse().ok()?, state, parent: fields.next()?.parse().ok()? })
+}
+
+/// Parses /proc/PID/cgroup: the line of cgroup2 begins with `0::`. A path that leads out of the reader's own root begins with `/..`,
+/// one that was removed ends in ` (deleted)`: neither can be found below the mount.
+pub fn parse_cgroup(text: &str) -> Option<PathBuf> {
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let found = path.starts_with('/') && !path.starts_with("/..") && !path.ends_with(" (deleted)");
+    found.then(|| PathBuf::from(path))
 }
 
 /// Parses an io file; `None` when a counter is missing.
@@ -171,9 +194,38 @@ mod tests {
         assert!(processes(Path::new(PROC)).unwrap().iter().any(|s| s.pid == own));
     }
 
+    #[test]
+    fn the_line_of_cgroup2_among_those_of_v1() {
+        let hybrid =
+            "12:pids:/x\n1:name=systemd:/x\n0::/system.slice/system-postgresql.slice/postgresql@15-main.service\n";
+        let service = "/system.slice/system-postgresql.slice/postgresql@15-main.service";
+        assert_eq!(parse_cgroup(hybrid), Some(service.into()));
+        for none in ["", "12:pids:/x\n", "0::/../other\n", "0::/gone (deleted)\n", "0::\n"] {
+            assert_eq!(parse_cgroup(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn tasks_that_wait_for_a_disk_but_for_the_agents() {
+        let dir = tempfile::tempdir().unwrap();
+        let group = dir.path().join("group");
+        fs::create_dir(&group, 0o700).unwrap();
+        fs::create_file(&group.join("cgroup.procs"), b"1\n2\n3\n4\n").unwrap();
+        for (pid, state) in [(1, 'D'), (2, 'S'), (3, 'D')] {
+            fs::create_dir(&dir.path().join(pid.to_string()), 0o700).unwrap();
+            let stat = format!("{pid} (postgres) {state} 1 1 1 0");
+            fs::create_file(&dir.path().join(format!("{pid}/stat")), stat.as_bytes()).unwrap();
+        }
+        assert_eq!(blocked_in(dir.path(), &group, &[]).unwrap(), 2);
+        assert_eq!(blocked_in(dir.path(), &group, &[3]).unwrap(), 1);
+        let error = blocked_in(dir.path(), &dir.path().join("none"), &[]).unwrap_err();
+        assert_eq!(error.errno(), Some(libc::ENOENT));
+    }
+
     proptest! {
         #[test]
         fn parsers_never_panic(text in ".{0,120}") {
+            parse_cgroup(&text);
             parse_stat(&text);
             parse_io(&text);
         }

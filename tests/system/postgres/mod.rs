@@ -6,6 +6,7 @@ mod doctor;
 mod midway;
 mod restore;
 mod roundtrip;
+mod watch;
 
 use std::fs;
 use std::path::Path;

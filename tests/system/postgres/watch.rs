@@ -1,0 +1,155 @@
+//! What the governor sees of a server while a dump is at it. A psql stands in for the dump: it holds what a dump holds.
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use govern::config::policy::Connection;
+use govern::governor::database::{Sight, View, Watcher};
+use govern::kernel::account::Account;
+use govern::kernel::procfs;
+
+use super::cluster::{Cluster, can_start};
+use crate::harness;
+
+/// A client that keeps its session as long as its standard input is open.
+struct Client(Child);
+
+impl Client {
+    fn start(cluster: &Cluster, name: &str, script: &str) -> Client {
+        let mut child = Command::new("psql")
+            .args(["-X", "-q", "-A", "-t", "-U", "postgres", "-d", "postgres", "-h", cluster.host()])
+            .env("PGAPPNAME", name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.as_mut().unwrap().write_all(script.as_bytes()).unwrap();
+        Client(child)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn connection(cluster: &Cluster, user: &str) -> Connection {
+    Connection { host: Some(cluster.host().to_owned()), user: Some(user.to_owned()), ..Connection::default() }
+}
+
+/// Waits until the watcher sees what is asked for.
+async fn until<T>(watcher: &mut Watcher, what: &str, mut reached: impl FnMut(&Sight) -> Option<T>) -> T {
+    let wait = async {
+        loop {
+            let found = reached(&watcher.sight());
+            match found {
+                Some(found) => return found,
+                None => watcher.changed().await,
+            }
+        }
+    };
+    match tokio::time::timeout(Duration::from_secs(60), wait).await {
+        Ok(found) => found,
+        Err(_) => panic!("never saw {what}: {:?}", *watcher.sight()),
+    }
+}
+
+fn seen(sight: &Sight, reached: impl FnOnce(&View) -> bool) -> Option<View> {
+    match sight {
+        Sight::Seen(view) if reached(view) => Some(view.clone()),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_dump_its_clients_and_who_waits_for_it() {
+    if !can_start() {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.sql("postgres", "CREATE TABLE posts (id int)");
+    let mut watcher = Watcher::start(&connection(&cluster, "postgres"), None, "x");
+    let alone = until(&mut watcher, "an idle server", |sight| seen(sight, |_| true)).await;
+    assert_eq!((alone.agents.len(), alone.active, alone.waiting, alone.lock_wait), (0, 0, 0, None));
+
+    let dump = Client::start(&cluster, "govern/x", "BEGIN; LOCK posts IN ACCESS SHARE MODE; SELECT pg_sleep(1000);\n");
+    let _other_run = Client::start(&cluster, "govern/other", "SELECT pg_sleep(1000);\n");
+    let _visitor = Client::start(&cluster, "forum", "SELECT pg_sleep(1000);\n");
+    let busy = until(&mut watcher, "a dump", |s| seen(s, |v| !v.agents.is_empty() && v.active > 0)).await;
+    assert_eq!((busy.agents.len(), busy.active, busy.waiting), (1, 1, 0), "{busy:?}");
+    until(&mut watcher, "its wait", |s| seen(s, |v| v.agent_wait.as_deref() == Some("PgSleep"))).await;
+    assert_eq!(procfs::stat(procfs::PROC.as_ref(), busy.agents[0]).unwrap().state, 'S', "the server's process");
+
+    let _alter = Client::start(&cluster, "admin", "ALTER TABLE posts ADD COLUMN title text;\n");
+    until(&mut watcher, "who waits for a lock", |s| seen(s, |v| v.waiting == 1 && v.lock_wait.is_some())).await;
+    // Whoever reads now queues behind the one that waits for the dump.
+    let _reader = Client::start(&cluster, "forum", "SELECT * FROM posts;\n");
+    let queue = until(&mut watcher, "the queue behind it", |s| seen(s, |v| v.waiting == 2)).await;
+    assert_eq!((queue.active, queue.agents.len()), (3, 1));
+    assert!(queue.lock_waiter.as_ref().unwrap().ends_with("in database `postgres`"), "{queue:?}");
+    let longer = queue.lock_wait.unwrap() + Duration::from_millis(500);
+    until(&mut watcher, "a longer wait", |s| seen(s, |v| v.lock_wait > Some(longer))).await;
+
+    drop(dump);
+    cluster
+        .sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'govern/x'");
+    until(&mut watcher, "its end", |s| seen(s, |v| v.agents.is_empty() && v.lock_wait.is_none() && v.active == 1))
+        .await;
+
+    cluster.stop();
+    until(&mut watcher, "that the server is gone", |s| matches!(s, Sight::Blind { part: None, .. }).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn a_role_without_rights_sees_the_dump_and_its_locks_alone() {
+    if !can_start() {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.sql("postgres", "CREATE ROLE blind LOGIN; CREATE TABLE posts (id int); GRANT SELECT ON posts TO blind");
+    let mut watcher = Watcher::start(&connection(&cluster, "blind"), None, "x");
+    let _dump = Client::start(
+        &cluster,
+        "govern/x",
+        "SET ROLE blind; SET application_name = 'govern/x'; BEGIN; SELECT * FROM posts; SELECT pg_sleep(1000);\n",
+    );
+    let _visitor = Client::start(&cluster, "forum", "SELECT pg_sleep(1000);\n");
+    let (why, view) = until(&mut watcher, "a dump", |sight| match sight {
+        Sight::Blind { why, part: Some(view) } if !view.agents.is_empty() => Some((why.clone(), view.clone())),
+        _ => None,
+    })
+    .await;
+    assert_eq!(why, "the role sees its own sessions alone; it needs `pg_monitor`");
+    assert_eq!((view.agents.len(), view.active, view.lock_wait), (1, 0, None));
+    let _alter = Client::start(&cluster, "admin", "ALTER TABLE posts ADD COLUMN title text;\n");
+    until(&mut watcher, "who waits for a lock", |sight| match sight {
+        Sight::Blind { part: Some(view), .. } => view.lock_wait,
+        _ => None,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_is_the_account_of_the_payload() {
+    if !can_start() || !harness::can("root's rights", harness::is_root()) {
+        return;
+    }
+    let cluster = Cluster::start_with("local all all peer");
+    let postgres = Account::find("postgres").unwrap().unwrap();
+    let host = Connection { host: Some(cluster.host().to_owned()), ..Connection::default() };
+    let mut as_postgres = Watcher::start(&host, Some(&postgres), "x");
+    until(&mut as_postgres, "the server", |sight| seen(sight, |_| true)).await;
+    let mut as_root = Watcher::start(&connection(&cluster, "postgres"), None, "x");
+    let why = until(&mut as_root, "a refusal", |sight| match sight {
+        Sight::Blind { why, .. } => Some(why.clone()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(why, "the server says: Peer authentication failed for user \"postgres\"");
+}
