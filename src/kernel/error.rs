@@ -36,6 +36,11 @@ impl Error {
     pub fn errno(&self) -> Option<i32> {
         self.source.raw_os_error()
     }
+
+    /// Whether what it was tried on is no more: a name (ENOENT), a cgroup or device (ENODEV), a process (ESRCH).
+    pub fn is_gone(&self) -> bool {
+        matches!(self.errno(), Some(libc::ENOENT | libc::ENODEV | libc::ESRCH))
+    }
 }
 
 /// The result of everything that touches the operating system.

@@ -123,6 +123,32 @@ pub fn descendants(all: &[Stat], root: Pid) -> Vec<Stat> {
     family
 }
 
+/// The children of a process and theirs, without it, told by the kernel's own lists: no look at every process of the machine. One
+/// that is forked or ends meanwhile may be missing. Nothing where the kernel keeps no such lists (CONFIG_PROC_CHILDREN).
+pub fn family(proc: &Path, root: Pid) -> Vec<Pid> {
+    let mut found: Vec<Pid> = Vec::new();
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        // A child belongs to the thread that forked it.
+        for thread in fs::list(&proc.join(format!("{parent}/task"))).unwrap_or_default() {
+            let text = fs::read_text_if_any(&thread.join("children")).ok().flatten().unwrap_or_default();
+            for child in text.split_ascii_whitespace().filter_map(|word| word.parse().ok()) {
+                if child != root && !found.contains(&child) {
+                    found.push(child);
+                    parents.push(child);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The state of a task, from its stat file: `R`, `S`, `D`, … The name in parentheses may hold anything, even what is no text.
+pub fn parse_state(stat: &[u8]) -> Option<char> {
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    stat.get(end + 2).map(|byte| char::from(*byte)).filter(char::is_ascii_alphabetic)
+}
+
 /// Parses one stat line. The name of a program stands in parentheses and may itself hold any character.
 pub fn parse_stat(text: &str) -> Option<Stat> {
     let (pid, rest) = text.split_once(" (")?;
@@ -169,6 +195,34 @@ mod tests {
         assert_eq!(stat, Stat { pid: 17, state: 'Z', parent: 5 });
         assert_eq!(parse_stat("17 (a"), None);
         assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn the_state_behind_any_name() {
+        assert_eq!(parse_state(b"17 (a) S 1 (b) R 5 17 17 0 -1"), Some('R'));
+        assert_eq!(parse_state(b"17 (\xff\xfe) D 5"), Some('D'));
+        for odd in ["", "17 (a)", "17 (a) ", "17 (a) 1", "17 a S"] {
+            assert_eq!(parse_state(odd.as_bytes()), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_family_is_told_by_its_parents() {
+        let dir = tempfile::tempdir().unwrap();
+        let thread = |path: &str, children: &str| {
+            let directory = dir.path().join(path);
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::write(directory.join("children"), children).unwrap();
+        };
+        thread("10/task/10", "11 ");
+        thread("10/task/13", "12");
+        thread("11/task/11", "14 x");
+        // No circle is followed, whatever stands there.
+        thread("14/task/14", "10 11");
+        let mut found = family(dir.path(), 10);
+        found.sort_unstable();
+        assert_eq!(found, [11, 12, 14]);
+        assert_eq!(family(dir.path(), 99), Vec::<Pid>::new());
     }
 
     #[test]
@@ -228,6 +282,7 @@ mod tests {
             parse_cgroup(&text);
             parse_stat(&text);
             parse_io(&text);
+            parse_state(text.as_bytes());
         }
     }
 }

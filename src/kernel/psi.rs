@@ -35,13 +35,52 @@ pub fn of_group(group: &Path) -> Result<Pressure> {
     look(&group.join("io.pressure"))
 }
 
+/// What tasks wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// A disk.
+    Io,
+    /// Memory.
+    Memory,
+    /// A processor.
+    Cpu,
+}
+
+impl Resource {
+    /// All of them.
+    pub const ALL: [Resource; 3] = [Resource::Io, Resource::Memory, Resource::Cpu];
+
+    /// The file of a cgroup that counts it.
+    pub fn file(self) -> &'static str {
+        match self {
+            Resource::Io => "io.pressure",
+            Resource::Memory => "memory.pressure",
+            Resource::Cpu => "cpu.pressure",
+        }
+    }
+}
+
+/// Time spent waiting, in µs, since the machine or the group was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stalled {
+    /// In which at least one task waited.
+    pub some: u64,
+    /// In which all tasks that had something to do waited; 0 where the kernel does not count it, as for cpu before Linux 5.13.
+    pub full: u64,
+}
+
+/// Parses a pressure file; `None` where the line `some` is missing or odd.
+pub fn parse(text: &str) -> Option<Stalled> {
+    Some(Stalled { some: total(text, "some ")?, full: total(text, "full ").unwrap_or(0) })
+}
+
 fn look(path: &Path) -> Result<Pressure> {
     judge(std::fs::read_to_string(path)).map_err(|e| Error::path("read", path, e))
 }
 
 fn judge(read: io::Result<String>) -> io::Result<Pressure> {
     match read {
-        Ok(text) if stalled(&text).is_some() => Ok(Pressure::Counted),
+        Ok(text) if parse(&text).is_some() => Ok(Pressure::Counted),
         Ok(_) => Err(io::ErrorKind::InvalidData.into()),
         Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(Pressure::SwitchedOff),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Pressure::Absent),
@@ -49,10 +88,9 @@ fn judge(read: io::Result<String>) -> io::Result<Pressure> {
     }
 }
 
-/// The µs in which some task was stalled, since the machine or the group was started: `some avg10=0.00 avg60=0.00 avg300=0.00
-/// total=17` (Documentation/accounting/psi.rst).
-fn stalled(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("some "))?;
+/// The total of a line, in µs: `some avg10=0.00 avg60=0.00 avg300=0.00 total=17` (Documentation/accounting/psi.rst).
+fn total(text: &str, line: &str) -> Option<u64> {
+    let line = text.lines().find_map(|found| found.strip_prefix(line))?;
     line.split(' ').find_map(|word| word.strip_prefix("total="))?.parse().ok()
 }
 
@@ -65,10 +103,12 @@ mod tests {
                         full avg10=0.00 avg60=0.38 avg300=1.08 total=252347116\n";
 
     #[test]
-    fn the_total_is_found() {
-        assert_eq!(stalled(FILE), Some(421_663_346));
+    fn the_totals_are_found() {
+        assert_eq!(parse(FILE), Some(Stalled { some: 421_663_346, full: 252_347_116 }));
+        let old = "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n";
+        assert_eq!(parse(old), Some(Stalled { some: 5, full: 0 }));
         for odd in ["", "full avg10=0.00 total=1", "some avg10=0.00", "some total=x", "some total=-1"] {
-            assert_eq!(stalled(odd), None, "{odd}");
+            assert_eq!(parse(odd), None, "{odd}");
         }
     }
 
@@ -94,8 +134,8 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(text in ".{0,60}") {
-            stalled(&text);
-            stalled(&format!("some {text} total={text}"));
+            parse(&text);
+            parse(&format!("some {text} total={text}"));
         }
     }
 }

@@ -17,6 +17,9 @@ use super::{Error, Result};
 /// So long a manager may take to answer: a job is not to wait for ever for one that is stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// So long it may take to tell of its services: whoever asks can do without.
+const SHORT_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Where systemd keeps its sockets.
 pub const RUN: &str = "/run";
 
@@ -165,6 +168,17 @@ impl Manager {
         })
     }
 
+    /// What it knows of all services that are loaded.
+    ///
+    /// # Errors
+    /// What `systemctl` says, and where it does not answer within three seconds.
+    pub async fn services(&self) -> Result<Vec<UnitFacts>> {
+        let failed = |e| Error::about("ask for the services of", "systemd", e);
+        let arguments = ["show", "--property=Id,Type,TriggeredBy", "*.service"].map(OsString::from).to_vec();
+        let said = tokio::time::timeout(SHORT_PATIENCE, self.ask(self.call("systemctl"), arguments, failed)).await;
+        said.unwrap_or_else(|_| Err(failed(io::ErrorKind::TimedOut.into()))).map(|text| parse_facts(&text))
+    }
+
     /// Ends a unit; one that is not there is no error.
     pub async fn stop(&self, unit: &str) {
         let arguments = ["stop", unit].map(OsString::from).to_vec();
@@ -182,6 +196,29 @@ impl Manager {
         let failed = |e| Error::about("set properties of unit", unit, e);
         self.ask(self.call("systemctl"), arguments, failed).await.map(drop)
     }
+}
+
+/// What tells a service that serves from one that does a task and ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitFacts {
+    /// Its name, with `.service`.
+    pub id: String,
+    /// `Type=oneshot`: it does a task and ends.
+    pub oneshot: bool,
+    /// A timer starts it.
+    pub timed: bool,
+}
+
+/// Parses what `systemctl show` prints of several units: `Key=value` lines, an empty one between two units. A unit without a name is
+/// left out.
+pub fn parse_facts(text: &str) -> Vec<UnitFacts> {
+    let facts = |block: &str| {
+        let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        let timed = value("TriggeredBy").is_some_and(|by| by.split(' ').any(|unit| unit.ends_with(".timer")));
+        let id = value("Id").filter(|id| !id.is_empty())?.to_owned();
+        Some(UnitFacts { id, oneshot: value("Type") == Some("oneshot"), timed })
+    };
+    text.split("\n\n").filter_map(facts).collect()
 }
 
 /// A transient service.
@@ -277,6 +314,31 @@ mod tests {
         assert_eq!(find(1000), Ok(Manager::User { runtime: dir.path().join("user/1000") }));
         let elsewhere = Manager::find(dir.path(), 5, Some(dir.path().join("user/1000").as_os_str()));
         assert!(elsewhere.is_ok());
+    }
+
+    /// As systemd 252 prints it.
+    const SERVICES: &str = "Type=forking\nId=nginx.service\nTriggeredBy=\n\n\
+                            Type=oneshot\nId=man-db.service\nTriggeredBy=man-db.timer\n\n\
+                            Type=notify\nId=docker.service\nTriggeredBy=docker.socket";
+
+    #[test]
+    fn services_by_what_they_do() {
+        let facts = parse_facts(SERVICES);
+        let said: Vec<_> = facts.iter().map(|f| (f.id.as_str(), f.oneshot, f.timed)).collect();
+        assert_eq!(
+            said,
+            [("nginx.service", false, false), ("man-db.service", true, true), ("docker.service", false, false)]
+        );
+        for odd in ["", "Type=oneshot", "Id=\nType=simple", "nonsense"] {
+            assert_eq!(parse_facts(odd), [], "{odd}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn facts_never_panic(text in "[a-zA-Z=\n. ]{0,80}") {
+            parse_facts(&text);
+        }
     }
 
     #[test]

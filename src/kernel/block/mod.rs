@@ -14,6 +14,7 @@
 pub mod btrfs;
 pub mod device;
 pub mod disk;
+pub mod diskstats;
 pub mod filesystem;
 pub mod kind;
 mod number;

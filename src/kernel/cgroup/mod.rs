@@ -8,6 +8,7 @@ pub mod controller;
 mod kernels;
 pub mod limit;
 pub mod place;
+pub mod tree;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
