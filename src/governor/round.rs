@@ -1,26 +1,25 @@
 //! One round of the governor: what was sensed and felt is held against the policy, and decided upon.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::decide::{self, Decision, Means, Rule, State};
 use super::harm;
-use super::probe::{self, Probes};
+use super::probe::{self, Felt, Probes, Stands};
 use super::readings::{Knob, Own, Readings, Sample};
-use super::sense::{Agents, OwnRates, Sensed, Senses};
+use super::sense::{OwnRates, Sensed, Senses};
 use super::server::{Server, Told};
 use super::usual::{Quiet, Usual};
-use crate::config::governor::Governor as Policy;
+use crate::config::governor::{Governor as Policy, Probe, Threshold};
 
 /// How often others are looked at.
 pub const TICK: Duration = Duration::from_millis(250);
 
-/// So many windows in which nobody waited for anything show that nobody is there: the rest of the quiet need not be waited for.
-const IDLE_WINDOWS: usize = 4;
+/// After so many windows in which everybody was calm by the policy's own thresholds, what is usual cannot raise these: the rest of the
+/// quiet need not be waited for.
+const CALM_WINDOWS: usize = 4;
 
 /// The governor of one run.
-#[derive(Debug)]
 pub struct Governor {
     policy: Policy,
     senses: Senses,
@@ -80,12 +79,14 @@ impl Governor {
     pub fn watch_the_quiet(&mut self, now: Instant) -> (bool, Vec<String>) {
         let mut news = vec![];
         let (mut samples, sensed, _) = self.sense(now, &mut news);
-        samples.extend(self.probes.latest(now).into_iter().filter_map(|felt| felt.sample()));
+        samples.extend(self.probes.latest(now).iter().filter(|felt| felt.stands == Stands::Fresh).map(sample));
         self.own = sensed.own;
+        let news = self.first_time(news);
         let Some(quiet) = &mut self.quiet else { return (true, news) };
-        quiet.take(&samples);
-        let idle = quiet.windows() >= IDLE_WINDOWS && quiet.is_idle() && self.policy.probes.is_empty();
-        (idle || now.saturating_duration_since(self.begun) >= self.policy.baseline, news)
+        let thresholds = &self.policy.thresholds;
+        quiet.take(&samples, samples.iter().all(|sample| harm::judge(sample, thresholds, None).is_calm()));
+        let known = quiet.windows() >= CALM_WINDOWS && quiet.is_calm() && !self.policy.probes.iter().any(needs_usual);
+        (known || now.saturating_duration_since(self.begun) >= self.policy.baseline, news)
     }
 
     /// The quiet is over: what was seen in it is what is usual from now on. Returned is what is worth remembering.
@@ -110,10 +111,10 @@ impl Governor {
             .map(|sample| harm::judge(sample, &self.policy.thresholds, self.usual.of(sample.signal, &sample.of)))
             .collect();
         for felt in self.probes.latest(now) {
-            let usual = |signal| self.usual.of(signal, &felt.name);
+            let usual = self.usual.of(felt.sample.signal, &felt.name);
             let Some(policy) = self.policy.probes.iter().find(|policy| *policy.name == *felt.name) else { continue };
             signals.extend(probe::judge(&felt, policy, usual));
-            news.extend(felt.trouble());
+            news.extend(trouble(&felt));
         }
         let readings =
             Readings { signals, own: own(sensed.own), lock_wait: told.lock_wait, context: sensed.context };
@@ -145,5 +146,25 @@ impl Governor {
 
     fn first_time(&mut self, news: Vec<String>) -> Vec<String> {
         news.into_iter().filter(|line| self.said.insert(line.clone())).collect()
+    }
+}
+
+/// Whether a probe is held against what is usual.
+fn needs_usual(probe: &Probe) -> bool {
+    [Some(probe.throttle), probe.pause].into_iter().flatten().any(|threshold| matches!(threshold, Threshold::Usual(_)))
+}
+
+fn sample(felt: &Felt) -> Sample {
+    Sample { signal: felt.sample.signal, of: felt.name.clone(), value: felt.sample.value }
+}
+
+/// What is to be said of a probe that has no answer.
+fn trouble(felt: &Felt) -> Option<String> {
+    match &felt.stands {
+        Stands::Fresh => None,
+        Stands::Failing { why, .. } => Some(format!("probe `{}` has no answer: {why}", felt.name)),
+        Stands::Absent { why } => {
+            Some(format!("probe `{}` steers no more until it has an answer: {why}", felt.name))
+        }
     }
 }

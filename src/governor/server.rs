@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::database::{Sight, Watcher, blocked_in};
+use super::database::{Sight, View, Watcher};
 use super::mean::Mean;
 use super::readings::{Sample, Signal};
 use super::sense::{Agents, Senses};
@@ -55,7 +55,8 @@ impl Server {
 
     /// What is known now.
     pub fn ask(&mut self, now: Instant, senses: &Senses) -> Told {
-        match self.watcher.sight() {
+        let sight = self.watcher.sight().clone();
+        match sight {
             Sight::Connecting => Told::default(),
             Sight::Seen(view) => {
                 self.find_homes(&view.agents);
@@ -68,13 +69,13 @@ impl Server {
                 }
                 let samples = vec![Sample { signal: Signal::Waiters, of: name, value: self.waiting.value() }];
                 Told {
-                    agents: Agents { cgroups, pids: view.agents.clone() },
+                    agents: Agents { cgroups, pids: view.agents },
                     samples,
                     lock_wait: view.lock_wait,
                     news: vec![],
                 }
             }
-            Sight::Blind { why } => self.blocked(now, senses, &why),
+            Sight::Blind { why, part } => self.blocked(now, senses, &why, part),
         }
     }
 
@@ -93,20 +94,25 @@ impl Server {
     }
 
     /// Without its sessions: tasks of what looks like the server.
-    fn blocked(&mut self, now: Instant, senses: &Senses, why: &str) -> Told {
+    fn blocked(&mut self, now: Instant, senses: &Senses, why: &str, part: Option<View>) -> Told {
+        let pids = part.as_ref().map(|view| view.agents.clone()).unwrap_or_default();
+        let lock_wait = part.and_then(|view| view.lock_wait);
+        self.find_homes(&pids);
+        let known: BTreeSet<PathBuf> = self.homes.values().cloned().collect();
         let likely = |unit: &str| LIKELY.iter().any(|name| unit.starts_with(name));
-        let cgroups: BTreeSet<PathBuf> = senses.cgroups_of(likely);
+        let cgroups = if known.is_empty() { senses.groups_of(likely) } else { known };
         let what = match cgroups.is_empty() {
             true => "nothing of the database server steers".to_owned(),
             false => format!("steering by blocked tasks of {} instead", name(&cgroups)),
         };
         let news = vec![format!("sessions of the database server cannot be seen: {why}; {what}")];
-        let counts = cgroups.iter().filter_map(|cgroup| blocked_in(&senses.absolute(cgroup), &[]).ok());
+        let counts = cgroups.iter().filter_map(|cgroup| senses.blocked_in(cgroup, &pids));
         let blocked = f64::from(counts.sum::<u32>());
-        // One of them is the dump's own backend, whichever that is.
-        let value = self.blocked.take(now, (blocked - 1.0).max(0.0));
+        // Where it is not known which is the dump's own backend, one of them is it.
+        let own = if pids.is_empty() { 1.0 } else { 0.0 };
+        let value = self.blocked.take(now, (blocked - own).max(0.0));
         let samples = vec![Sample { signal: Signal::Blocked, of: name(&cgroups), value }];
-        Told { agents: Agents { cgroups, pids: vec![] }, samples, lock_wait: None, news }
+        Told { agents: Agents { cgroups, pids }, samples, lock_wait, news }
     }
 }
 

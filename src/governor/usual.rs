@@ -48,13 +48,15 @@ impl Usual {
 #[derive(Debug, Clone, Default)]
 pub struct Quiet {
     windows: usize,
+    restless: bool,
     seen: BTreeMap<Key, Vec<f64>>,
 }
 
 impl Quiet {
-    /// Takes what was sensed in one window. What is not reported was 0.
-    pub fn take<'a>(&mut self, samples: impl IntoIterator<Item = &'a Sample>) {
+    /// Takes what was sensed in one window, and whether everybody was calm in it. What is not reported was 0.
+    pub fn take<'a>(&mut self, samples: impl IntoIterator<Item = &'a Sample>, calm: bool) {
         self.windows += 1;
+        self.restless |= !calm;
         for sample in samples {
             self.seen.entry((sample.signal, sample.of.clone())).or_default().push(sample.value);
         }
@@ -65,9 +67,9 @@ impl Quiet {
         self.windows
     }
 
-    /// Whether nobody waited for anything in any of them.
-    pub fn is_idle(&self) -> bool {
-        self.seen.values().flatten().all(|value| *value <= 0.0)
+    /// Whether everybody was calm in all of them.
+    pub fn is_calm(&self) -> bool {
+        !self.restless
     }
 
     /// What is usual.
@@ -95,7 +97,7 @@ mod tests {
     fn nine_windows_of_ten_are_usual() {
         let mut quiet = Quiet::default();
         for n in 1..=20 {
-            quiet.take(&[sample(f64::from(n) / 100.0)]);
+            quiet.take(&[sample(f64::from(n) / 100.0)], true);
         }
         assert_eq!(quiet.usual().of(Signal::IoStall, &"nginx.service".into()), Some(0.18));
     }
@@ -103,12 +105,12 @@ mod tests {
     #[test]
     fn a_window_without_a_report_is_one_without_a_wait() {
         let mut quiet = Quiet::default();
-        quiet.take(&[sample(0.5)]);
+        quiet.take(&[sample(0.5)], false);
         for _ in 0..19 {
-            quiet.take(&[]);
+            quiet.take(&[], true);
         }
         assert_eq!(quiet.windows(), 20);
-        assert!(!quiet.is_idle());
+        assert!(!quiet.is_calm());
         assert_eq!(quiet.usual().of(Signal::IoStall, &"nginx.service".into()), Some(0.0));
     }
 
@@ -117,7 +119,7 @@ mod tests {
         let other: Arc<str> = "php.service".into();
         let mut usual = Usual::known([((Signal::IoStall, other.clone()), 0.3)]);
         let mut quiet = Quiet::default();
-        quiet.take(&[sample(0.5)]);
+        quiet.take(&[sample(0.5)], false);
         usual.renew(quiet.usual());
         assert_eq!(usual.of(Signal::IoStall, &other), Some(0.3));
         assert_eq!(usual.iter().count(), 2);

@@ -28,6 +28,7 @@ pub mod psi;
 pub mod reader;
 pub mod sensors;
 pub mod socket;
+pub mod sockets;
 pub mod sysctl;
 pub mod systemd;
 pub mod terminal;

@@ -18,7 +18,8 @@ use crate::governor::database::Watcher;
 use crate::kernel::block::{Number, Roots};
 use crate::kernel::clock::Stamp;
 use crate::kernel::group::Group;
-use crate::kernel::{process, systemd};
+use crate::kernel::process;
+use crate::kernel::systemd::Manager;
 use crate::ledger::Ledger;
 use crate::run::backup::payload_account;
 use crate::run::limits::ground;
@@ -33,7 +34,11 @@ pub async fn begin(request: &Request, group: &Group, state: &Path) -> Option<Gov
     if policy.mode == Mode::Off || matches!(request.action, Action::Restore { .. }) {
         return None;
     }
-    let units = systemd::units().await.unwrap_or_default();
+    let units = match Manager::of_this_process() {
+        Ok(manager) => manager.services().await.unwrap_or_default(),
+        // Names have to do.
+        Err(_) => vec![],
+    };
     let ours = ours(request, group);
     let senses = Senses::open(&Roots::default(), policy, ours, &units);
     let governor = Governor::new(

@@ -13,7 +13,7 @@ pub mod situation;
 
 use std::time::{Duration, Instant};
 
-pub use begin::{Surroundings, begin};
+pub use begin::begin;
 
 use self::situation::Situation;
 use crate::config::governor::Mode;
@@ -24,7 +24,6 @@ use crate::governor::round::{Governor, Round};
 use crate::governor::usual::Usual;
 
 /// The governor of the run that is under way.
-#[derive(Debug)]
 pub struct Governing {
     governor: Governor,
     mode: Mode,
