@@ -10,3 +10,4 @@
 //! the payload, or a server.
 
 pub mod readings;
+pub mod sense;

@@ -73,6 +73,17 @@ impl Signal {
     }
 }
 
+/// What a sensor found: a signal that is not held against anything yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// What it is about.
+    pub signal: Signal,
+    /// Whose it is: a unit, a disk, the machine.
+    pub of: Arc<str>,
+    /// The value, in the unit of the signal.
+    pub value: f64,
+}
+
 /// One signal of one unit, disk or probe, and what it is held against.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {

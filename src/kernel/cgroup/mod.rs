@@ -144,7 +144,7 @@ impl Cgroup {
     /// children's included. `None` where the memory controller does not count them.
     pub fn unwritten(&self) -> Result<Option<u64>> {
         let Some(text) = super::fs::read_text_if_any(&self.path.join("memory.stat"))? else { return Ok(None) };
-        Ok(value(&text, "file_dirty").zip(value(&text, "file_writeback")).map(|(dirty, writeback)| dirty + writeback))
+        Ok(parse_unwritten(&text))
     }
 
     /// Waits until what it has written has reached the disk, for 30 s at most; says what is left in bytes.
@@ -206,6 +206,16 @@ impl Cgroup {
     }
 }
 
+/// Bytes that have not reached their disk, in a memory.stat.
+pub fn parse_unwritten(text: &str) -> Option<u64> {
+    value(text, "file_dirty")?.checked_add(value(text, "file_writeback")?)
+}
+
+/// The time its tasks had a processor, in µs, in a cpu.stat.
+pub fn parse_usage(text: &str) -> Option<u64> {
+    value(text, "usage_usec")
+}
+
 fn gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
 }
@@ -242,5 +252,15 @@ mod tests {
         assert_eq!(value(text, "frozen"), Some(0));
         assert_eq!(value(text, "populated"), Some(1));
         assert_eq!(value(text, "pop"), None);
+    }
+
+    #[test]
+    fn figures_that_are_missing_or_odd_are_none() {
+        assert_eq!(parse_unwritten("file_dirty 5\nfile_writeback 7\n"), Some(12));
+        assert_eq!(parse_usage("usage_usec 202016\nuser_usec 17192\n"), Some(202_016));
+        let large = format!("file_dirty {0}\nfile_writeback {0}\n", u64::MAX);
+        for odd in ["", "file_dirty 5\n", "file_dirty x\nfile_writeback 1\n", large.as_str()] {
+            assert_eq!((parse_unwritten(odd), parse_usage(odd)), (None, None), "{odd}");
+        }
     }
 }
