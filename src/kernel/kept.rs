@@ -13,6 +13,10 @@ use super::{Error, Result};
 /// Bytes of room at first: a pressure file is half of that.
 const FIRST: usize = 256;
 
+/// The kernel hands out a page at a time, less what of the next line did not fit: what is shorter than this was all there is, and
+/// asking for more would cost as much again.
+const PART: usize = 2048;
+
 /// An open file and room for what it holds.
 #[derive(Debug)]
 pub struct Kept {
@@ -68,6 +72,7 @@ impl Kept {
             let room = self.buffer.get_mut(length..).unwrap_or_default();
             match self.file.read_at(room, length as u64) {
                 Ok(0) => return Ok(length),
+                Ok(n) if n < room.len() && n < PART => return Ok(length + n),
                 Ok(n) => length += n,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return Err(Error::path("read", &self.path, e)),
