@@ -85,7 +85,7 @@ impl Context {
                 super::output::diagnostics(&loaded.why_no_slice());
                 Err(Failure::new(
                     Exit::Config,
-                    "the limits of all runs together are not known: `govern.toml` cannot be used",
+                    "what the machine says for all runs is not known: `govern.toml` cannot be used",
                 ))
             }
         }

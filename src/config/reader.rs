@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, FileId, Place, quoted};
@@ -238,16 +237,14 @@ impl<'r> Reader<'r> {
         self.reading.asked.0.push(path.clone());
         self.taken.push(key);
         let value = self.find(key);
-        let table = match value.map(Spanned::get_ref) {
-            None => None,
-            Some(DeValue::Table(table)) => Some(table),
-            Some(_) => {
-                value.iter().for_each(|value| {
-                    self.no_section(key, value, format!("its keys go below a line `[{}]`", path.trim_end_matches('.')))
-                });
+        let table = value.and_then(|value| match value.get_ref() {
+            DeValue::Table(table) => Some(table),
+            _ => {
+                let header = format!("its keys go below a line `[{}]`", path.trim_end_matches('.'));
+                self.no_section(key, value, header);
                 None
             }
-        };
+        });
         let place = value.map(|value| self.reading.place(value.span()));
         Section { place, keys: self.reading.table(table, path, read) }
     }

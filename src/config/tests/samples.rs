@@ -187,7 +187,7 @@ fn the_merged_policy_of_a_sample() {
     [governor]
     mode = "on"              # /etc/govern/govern.toml:63
     profile = "balanced"     # /etc/govern/govern.toml:64
-    protect = ["nginx.service", "php*-fpm.service", "postgresql@*.service", "memcached.service"]  # /etc/govern/govern.toml:65
+    # protect: not set
     agents = []              # /etc/govern/govern.toml:66
     baseline = "5s"          # /etc/govern/govern.toml:67
     io_stall = "5%"          # profile balanced
@@ -202,23 +202,6 @@ fn the_merged_policy_of_a_sample() {
     lock_wait_max = "30s"    # /etc/govern/govern.toml:78
     deadline = "90m"         # /etc/govern/jobs/forum-database.toml:58
     on_conflict = "protect"  # /etc/govern/govern.toml:80
-
-    [governor.probes.cache]
-    memcached = "127.0.0.1:11211"  # /etc/govern/govern.toml:94
-    interval = "1s"                # default
-    timeout = "2s"                 # default
-    throttle = "80%"               # default
-    # pause: not set
-    absent_after = "1m"            # default
-
-    [governor.probes.cache-clients]
-    connections = 11211    # /etc/govern/govern.toml:101
-    state = "established"  # /etc/govern/govern.toml:102
-    interval = "1s"        # default
-    timeout = "2s"         # default
-    throttle = 500         # /etc/govern/govern.toml:103
-    # pause: not set
-    absent_after = "1m"    # default
 
     [governor.probes.forum-query]
     postgres = "select count(*) from posts where created_at > now() - interval '1 hour'"  # /etc/govern/jobs/forum-database.toml:63
@@ -236,25 +219,6 @@ fn the_merged_policy_of_a_sample() {
     port = 5432               # /etc/govern/jobs/forum-database.toml:89
     user = "postgres"         # /etc/govern/jobs/forum-database.toml:90
     # passfile: not set
-
-    [governor.probes.page]
-    http = "http://127.0.0.1/"  # /etc/govern/govern.toml:84
-    status = 200                # /etc/govern/govern.toml:85
-    # contains: not set
-    interval = "1s"             # /etc/govern/govern.toml:87
-    timeout = "2s"              # /etc/govern/govern.toml:88
-    throttle = "500ms"          # /etc/govern/govern.toml:89
-    # pause: not set
-    absent_after = "1m"         # /etc/govern/govern.toml:91
-
-    [governor.probes.php]
-    php_fpm = "/run/php/php-fpm.sock"  # /etc/govern/govern.toml:97
-    status_path = "/status"            # /etc/govern/govern.toml:98
-    interval = "1s"                    # default
-    timeout = "2s"                     # default
-    throttle = "80%"                   # default
-    # pause: not set
-    absent_after = "1m"                # default
 
     # [slice] of `govern.toml`: all runs together
     # io_read = "120MB/s"          # /etc/govern/govern.toml:51
