@@ -130,6 +130,9 @@ impl World {
         for name in ["config/jobs", "target", "source"] {
             fs::create_dir_all(dir.path().join(name)).unwrap();
         }
+        // Tests run beside each other and a compiler: a run that gave way to those would make a test of anything else slow. What is
+        // about the governor turns it on.
+        fs::write(dir.path().join("config/govern.toml"), "[governor]\nmode = \"off\"\n").unwrap();
         World { dir, program, uid }
     }
 
