@@ -29,10 +29,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// So long the run stands still before it is judged.
 const PROOF: Duration = Duration::from_secs(5);
 
-/// Harm in at least this share of the windows of a test stayed.
-const STAYED: f64 = 0.5;
-
-/// What stayed is held against the run above so many times what it was.
+/// What is usual without the run is held against it above so many times that.
 const BEYOND: f64 = 1.5;
 
 /// So long what is not the run's doing is not held against it.
@@ -57,17 +54,29 @@ pub struct Authority {
 }
 
 /// What is seen while the run stands still.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Test {
-    windows: u32,
-    /// By what others are harmed: in how many windows, the sum of the values, the last of them.
-    harm: BTreeMap<Key, (u32, f64, Reading)>,
+type Test = BTreeMap<Key, Usual>;
+
+/// A signal without the run.
+#[derive(Debug, Clone, PartialEq)]
+struct Usual {
+    windows: f64,
+    sum: f64,
+    squares: f64,
+    last: Reading,
 }
 
-/// Harm that is not the run's.
+impl Usual {
+    /// The mean and two standard deviations: a signal that goes up and down by itself is above its mean in half of the windows.
+    fn level(&self) -> f64 {
+        let mean = self.sum / self.windows;
+        mean + 2.0 * (self.squares / self.windows - mean * mean).max(0.0).sqrt()
+    }
+}
+
+/// A signal that is high without the run.
 #[derive(Debug, Clone, PartialEq)]
 struct Foreign {
-    /// How bad it is without the run.
+    /// How high.
     level: f64,
     until: Duration,
     /// When it was there the last time.
@@ -127,25 +136,26 @@ impl Authority {
         self.test = Some(Test::default());
     }
 
-    /// What stayed although the run stands still since a moment, the worst of it; all of it is held against the run no more.
+    /// What stayed although the run stands still since a moment, the worst of it. All that is high without the run has higher
+    /// thresholds from now on.
     /// Judged from the windows before this one: what is seen now must not make the run faster.
     pub fn verdict(&mut self, now: Duration, since: Option<Duration>) -> Option<Reading> {
         let test = self.test.as_ref()?;
         if now.saturating_sub(since?) < PROOF {
             return None;
         }
-        let mut worst: Option<&Reading> = None;
-        for (key, (windows, sum, last)) in &test.harm {
-            if f64::from(*windows) < f64::from(test.windows) * STAYED {
-                continue;
+        let mut worst: Option<Reading> = None;
+        for (key, usual) in test {
+            let (level, last) = (usual.level(), &usual.last);
+            if level * BEYOND > last.throttle {
+                self.foreign.insert(key.clone(), Foreign { level, until: now + MUTE, seen: now });
             }
-            let foreign = Foreign { level: sum / f64::from(*windows), until: now + MUTE, seen: now };
-            self.foreign.insert(key.clone(), foreign);
-            if worst.is_none_or(|worst| last.ratio() > worst.ratio()) {
-                worst = Some(last);
+            let stayed = Reading { value: level, ..last.clone() };
+            if stayed.is_harm() && worst.as_ref().is_none_or(|worst| stayed.ratio() > worst.ratio()) {
+                worst = Some(stayed);
             }
         }
-        worst.cloned()
+        worst
     }
 
     /// The run goes on.
@@ -158,11 +168,17 @@ impl Authority {
         if let (Some(test), Some(since)) = (&mut self.test, still_since)
             && now.saturating_sub(since) >= SETTLE
         {
-            test.windows = test.windows.saturating_add(1);
-            for reading in readings.iter().filter(|reading| reading.is_harm() && reading.value.is_finite()) {
-                let (windows, sum, last) = test.harm.entry(reading.key()).or_insert_with(|| (0, 0.0, reading.clone()));
-                (*windows, *sum) = (*windows + 1, *sum + reading.value);
-                last.clone_from(reading);
+            for reading in readings.iter().filter(|reading| (0.0..f64::MAX.sqrt()).contains(&reading.value)) {
+                let usual = test.entry(reading.key()).or_insert_with(|| Usual {
+                    windows: 0.0,
+                    sum: 0.0,
+                    squares: 0.0,
+                    last: reading.clone(),
+                });
+                usual.windows += 1.0;
+                usual.sum += reading.value;
+                usual.squares += reading.value * reading.value;
+                usual.last.clone_from(reading);
             }
         }
         if self.foreign.is_empty() {

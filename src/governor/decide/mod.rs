@@ -243,7 +243,7 @@ impl State {
         let Some(pace) = self.pace() else { return (self.command, None) };
         match how(&mut self.edge, tick.now, pace, tick.step) {
             Climb::Wait => (self.command, None),
-            Climb::To { pace, begins } => (Command::Pace(pace), begins.then_some(Reason::Calm)),
+            Climb::To { pace, is_news } => (Command::Pace(pace), is_news.then_some(Reason::Calm)),
             Climb::Free => (Command::Free, Some(Reason::Calm)),
         }
     }

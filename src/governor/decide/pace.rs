@@ -47,7 +47,8 @@ const FALL: Duration = Duration::from_secs(30);
 /// No run is faster; what says so is wrong.
 const FASTEST: f64 = 1e15;
 
-/// A further cut is told again only when the pace is this share of what was told.
+/// A cut or a climb is told only when it makes this of the pace that was told last, or the other way round: around the edge a pace
+/// goes up and down all the time.
 const NEWS: f64 = 0.75;
 
 /// What is remembered of speeds.
@@ -67,8 +68,10 @@ pub struct Edge {
     calm_for: Duration,
     /// The pace at which the climb began, while there is one.
     climbing_from: Option<f64>,
-    /// The last pace that was told, while the run is being slowed.
+    /// The last pace that was told, while there is one; it goes along with a climb that was told.
     told: Option<f64>,
+    /// The climb was told.
+    climb_told: bool,
 }
 
 /// A step of a climb.
@@ -80,8 +83,8 @@ pub enum Climb {
     To {
         /// The pace.
         pace: f64,
-        /// It is the first step.
-        begins: bool,
+        /// It is worth a line.
+        is_news: bool,
     },
     /// Nothing needs to hold it.
     Free,
@@ -126,9 +129,7 @@ impl Edge {
     /// The next lower pace; `None` while the last cut may still show its effect, or where there is none.
     pub fn cut(&mut self, now: Duration, pace: Option<f64>, floor: f64, ratio: f64) -> Option<f64> {
         self.harmed(now);
-        if self.climbing_from.take().is_some() {
-            self.told = None;
-        }
+        self.climbing_from = None;
         if self.last_cut.is_some_and(|last| now.saturating_sub(last) < RESPONSE) {
             return None;
         }
@@ -166,7 +167,7 @@ impl Edge {
     pub fn is_news(&mut self, pace: f64) -> bool {
         let news = self.told.is_none_or(|told| pace <= told * NEWS);
         if news {
-            self.told = Some(pace);
+            (self.told, self.climb_told) = (Some(pace), false);
         }
         news
     }
@@ -178,7 +179,8 @@ impl Edge {
 
     /// A pace that was not reached by a cut: the next climb starts here.
     pub fn begin_at(&mut self, pace: f64) {
-        (self.calm_for, self.climbing_from, self.told) = (Duration::ZERO, None, Some(pace));
+        (self.calm_for, self.climbing_from) = (Duration::ZERO, None);
+        (self.told, self.climb_told) = (Some(pace), false);
     }
 
     /// Neither harm nor calm: the pace stays, or creeps up when it lasts. Never above what a calm window would make of it.
@@ -214,9 +216,13 @@ impl Edge {
             self.ended();
             return Climb::Free;
         }
-        let begins = self.climbing_from.is_none();
         self.climbing_from.get_or_insert(pace);
-        Climb::To { pace: next, begins }
+        let is_news = !self.climb_told && self.told.is_none_or(|told| next * NEWS >= told);
+        self.climb_told |= is_news;
+        if self.climb_told {
+            self.told = Some(next);
+        }
+        Climb::To { pace: next, is_news }
     }
 
     /// Others were not harmed for a while.
@@ -232,6 +238,7 @@ impl Edge {
     }
 
     fn ended(&mut self) {
-        (self.climbing_from, self.calm_for, self.told) = (None, Duration::ZERO, None);
+        (self.climbing_from, self.calm_for) = (None, Duration::ZERO);
+        (self.told, self.climb_told) = (None, false);
     }
 }

@@ -116,7 +116,7 @@ impl Change {
     pub fn describe(&self, show: impl Fn(f64) -> String) -> String {
         let speeds = match (self.from, self.to) {
             (_, Command::Pause | Command::GiveUp | Command::Free) => String::new(),
-            (Command::Pace(from), Command::Pace(_)) if self.reason == Reason::Calm => format!(" from {}", show(from)),
+            (Command::Pace(_), Command::Pace(to)) if self.reason == Reason::Calm => format!(" to {}", show(to)),
             (Command::Pace(from), Command::Pace(to)) => format!(" {} → {}", show(from), show(to)),
             (Command::Free, Command::Pace(to)) => format!(" {} → {}", show(self.speed), show(to)),
             (Command::Pause | Command::GiveUp, Command::Pace(to)) => format!(" at {}", show(to)),
