@@ -94,6 +94,11 @@ impl Signal {
         matches!(self, Signal::IoStall | Signal::MemoryStall | Signal::CpuStall)
     }
 
+    /// Whether it is a part of a whole, 0 to 1.
+    pub fn is_share(self) -> bool {
+        self.is_stall() || self == Signal::Occupancy
+    }
+
     /// A value with its unit.
     pub fn show(self, value: f64) -> String {
         match self {
@@ -144,9 +149,9 @@ impl Reading {
         self.value > self.throttle
     }
 
-    /// They are not, by a margin.
+    /// They are not, by a margin. Nothing at all is calm also where nothing is allowed; what is not a sensible number is not calm.
     pub fn is_calm(&self) -> bool {
-        self.value < self.calm
+        self.value == 0.0 || (0.0..self.calm).contains(&self.value)
     }
 
     /// The run is to stop for now.
@@ -159,9 +164,18 @@ impl Reading {
         self.pause.filter(|_| self.is_alarm()).unwrap_or(self.throttle)
     }
 
-    /// How far above the threshold it is: 1 is just there.
+    /// How far above the threshold it is: 1 is just there. Where none is allowed, one is beyond measure.
     pub fn ratio(&self) -> f64 {
-        if self.throttle > 0.0 { self.value / self.throttle } else { 0.0 }
+        match self.throttle > 0.0 {
+            true => self.value / self.throttle,
+            false if self.is_harm() => f64::INFINITY,
+            false => 0.0,
+        }
+    }
+
+    /// What it is about, and whose it is.
+    pub fn key(&self) -> (Signal, Arc<str>) {
+        (self.signal, self.of.clone())
     }
 }
 

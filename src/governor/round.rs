@@ -116,8 +116,7 @@ impl Governor {
             signals.extend(probe::judge(&felt, policy, usual));
             news.extend(trouble(&felt));
         }
-        let readings =
-            Readings { signals, own: own(sensed.own), lock_wait: told.lock_wait, context: sensed.context };
+        let readings = Readings { signals, own: own(sensed.own), lock_wait: told.lock_wait, context: sensed.context };
         let knob = readings.own.knob;
         if self.knob != knob {
             self.knob = knob;
@@ -163,8 +162,6 @@ fn trouble(felt: &Felt) -> Option<String> {
     match &felt.stands {
         Stands::Fresh => None,
         Stands::Failing { why, .. } => Some(format!("probe `{}` has no answer: {why}", felt.name)),
-        Stands::Absent { why } => {
-            Some(format!("probe `{}` steers no more until it has an answer: {why}", felt.name))
-        }
+        Stands::Absent { why } => Some(format!("probe `{}` steers no more until it has an answer: {why}", felt.name)),
     }
 }

@@ -44,13 +44,7 @@ pub struct Told {
 impl Server {
     /// Watches through this connection.
     pub fn new(watcher: Watcher) -> Server {
-        Server {
-            watcher,
-            waiting: Mean::default(),
-            blocked: Mean::default(),
-            homes: BTreeMap::new(),
-            seen_at: None,
-        }
+        Server { watcher, waiting: Mean::default(), blocked: Mean::default(), homes: BTreeMap::new(), seen_at: None }
     }
 
     /// What is known now.
@@ -68,12 +62,7 @@ impl Server {
                     self.waiting.take(now, f64::from(view.waiting));
                 }
                 let samples = vec![Sample { signal: Signal::Waiters, of: name, value: self.waiting.value() }];
-                Told {
-                    agents: Agents { cgroups, pids: view.agents },
-                    samples,
-                    lock_wait: view.lock_wait,
-                    news: vec![],
-                }
+                Told { agents: Agents { cgroups, pids: view.agents }, samples, lock_wait: view.lock_wait, news: vec![] }
             }
             Sight::Blind { why, part } => self.blocked(now, senses, &why, part),
         }

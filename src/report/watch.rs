@@ -36,7 +36,9 @@ fn reading(reading: &Reading) -> String {
 fn context(context: &Context) -> String {
     let rate = |bytes: f64| show(Knob::Bytes, bytes);
     let mut parts = vec![];
-    parts.extend(context.agents.iter().map(|(unit, stall)| format!("{unit} works for it, io stall {:.1} %", stall * 100.0)));
+    parts.extend(
+        context.agents.iter().map(|(unit, stall)| format!("{unit} works for it, io stall {:.1} %", stall * 100.0)),
+    );
     parts.extend(context.foreign_disk.map(|bytes| format!("others' disk {}", rate(bytes))));
     parts.extend(context.foreign_run_queue.map(|tasks| format!("others' run queue {tasks:.0}")));
     parts.extend(context.load.map(|load| format!("load {load:.2}")));

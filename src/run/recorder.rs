@@ -20,8 +20,8 @@ use crate::kernel::clock::Stamp;
 use crate::kernel::process;
 use crate::ledger::Ledger;
 use crate::ledger::entry::{
-    Cause, DecisionMade, End, Entry, LimitKnown, LimitState, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted, State, Times, Usage,
-    UsualSeen,
+    Cause, DecisionMade, End, Entry, LimitKnown, LimitState, PhaseEnded, PhaseStarted, Published, RunEnded, RunStarted,
+    State, Times, Usage, UsualSeen,
 };
 use crate::ledger::writer::Writer;
 

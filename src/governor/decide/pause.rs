@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// It must have been calm for so long before the first pause ends.
+/// So long the first pause lasts, or goes on after the last alarm in it.
 const HOLD: Duration = Duration::from_secs(10);
 
-/// And for so long when one follows another.
+/// And so long when one follows another.
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
 
 /// What each further pause adds.
@@ -22,7 +22,7 @@ const WORK_SHARE: u32 = 4;
 pub struct Rest {
     /// When the pause began, while there is one.
     since: Option<Duration>,
-    /// The last moment in it at which others were harmed.
+    /// The last moment in it at which there was an alarm.
     disturbed: Duration,
     /// The hold of the last pause, and its end.
     last: Option<(Duration, Duration)>,
@@ -54,7 +54,7 @@ impl Rest {
         self.since
     }
 
-    /// Others are harmed although the run stands still.
+    /// There is an alarm although the run stands still.
     pub fn disturbed(&mut self, now: Duration) {
         self.disturbed = now;
     }
@@ -64,8 +64,8 @@ impl Rest {
         self.since.is_some_and(|since| now.saturating_sub(since) >= budget)
     }
 
-    /// Whether all was well for the hold.
-    pub fn was_calm_long_enough(&self, now: Duration) -> bool {
+    /// Whether it lasted for the hold since the last alarm.
+    pub fn was_long_enough(&self, now: Duration) -> bool {
         now.saturating_sub(self.disturbed) >= self.hold
     }
 

@@ -123,6 +123,7 @@ impl Change {
     pub fn describe(&self, show: impl Fn(f64) -> String) -> String {
         let speeds = match (self.from, self.to) {
             (_, Command::Pause | Command::GiveUp | Command::Free) => String::new(),
+            (Command::Pace(_), Command::Pace(to)) if self.reason == Reason::Calm => format!(" to {}", show(to)),
             (Command::Pace(from), Command::Pace(to)) => format!(" {} → {}", show(from), show(to)),
             (Command::Free, Command::Pace(to)) => format!(" {} → {}", show(self.speed), show(to)),
             (Command::Pause | Command::GiveUp, Command::Pace(to)) => format!(" at {}", show(to)),

@@ -1,5 +1,6 @@
 //! Which of the readings count: how others are, all in all.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,15 @@ impl Mood {
             Mood::Neutral | Mood::Calm => false,
         }
     }
+
+    /// How far above its threshold the worst is. An alarm is above any harm: it must not be answered with less.
+    pub fn ratio(&self) -> f64 {
+        match self {
+            Mood::Alarm(_) => f64::INFINITY,
+            Mood::Harm(reading) => reading.ratio(),
+            Mood::Neutral | Mood::Calm => 0.0,
+        }
+    }
 }
 
 /// The last windows of each stall.
@@ -47,40 +57,37 @@ pub struct Votes {
 }
 
 impl Votes {
-    /// Takes the readings of one window. What was found not to be the run's doing does not count.
+    /// Takes the readings of one window. What was found to be there without the run counts from a higher level on.
     pub fn take(&mut self, now: Duration, readings: &[Reading], authority: &Authority) -> Mood {
-        self.count(readings);
-        let counted = || readings.iter().filter(|reading| !authority.is_muted(now, reading));
-        if let Some(reading) = worst(counted().filter(|reading| reading.is_alarm())) {
+        let seen: Vec<Cow<'_, Reading>> = readings.iter().map(|reading| authority.held_against(now, reading)).collect();
+        self.count(&seen);
+        let counts = || seen.iter().map(AsRef::as_ref).filter(|reading| self.counts(reading));
+        if let Some(reading) = worst(counts().filter(|reading| reading.is_alarm())) {
             return Mood::Alarm(reading.clone());
         }
-        if let Some(reading) = worst(counted().filter(|reading| self.is_harm(reading))) {
+        if let Some(reading) = worst(counts().filter(|reading| reading.is_harm())) {
             return Mood::Harm(reading.clone());
         }
-        match counted().all(Reading::is_calm) {
+        match seen.iter().all(|reading| reading.is_calm()) {
             true => Mood::Calm,
             false => Mood::Neutral,
         }
     }
 
     /// Moves each stall on by a window; one that is not reported was none.
-    fn count(&mut self, readings: &[Reading]) {
+    fn count(&mut self, readings: &[Cow<'_, Reading>]) {
         for bits in self.stalls.values_mut() {
             *bits = (*bits << 1) & WINDOWS;
         }
         for reading in readings.iter().filter(|reading| reading.signal.is_stall() && reading.is_harm()) {
-            let key = (reading.signal, reading.of.clone());
-            *self.stalls.entry(key).or_default() |= 1;
+            *self.stalls.entry(reading.key()).or_default() |= 1;
         }
         self.stalls.retain(|_, bits| *bits != 0);
     }
 
-    fn is_harm(&self, reading: &Reading) -> bool {
-        if !reading.signal.is_stall() {
-            return reading.is_harm();
-        }
-        let bits = self.stalls.get(&(reading.signal, reading.of.clone())).copied().unwrap_or_default();
-        reading.is_harm() && bits.count_ones() >= NEEDED
+    fn counts(&self, reading: &Reading) -> bool {
+        let bits = || self.stalls.get(&reading.key()).copied().unwrap_or_default();
+        !reading.signal.is_stall() || bits().count_ones() >= NEEDED
     }
 }
 

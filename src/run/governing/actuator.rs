@@ -37,10 +37,7 @@ impl Actuator {
             Knob::Cpu => vec![Limit::CpuMax(Some(pace.max(LEAST_CPU).round() as u32))],
             Knob::Bytes => {
                 let cap = Some(pace.max(1.0) as u64);
-                disks_read(cgroup)?
-                    .into_iter()
-                    .map(|device| Limit::Io { device, key: IoKey::ReadBytes, cap })
-                    .collect()
+                disks_read(cgroup)?.into_iter().map(|device| Limit::Io { device, key: IoKey::ReadBytes, cap }).collect()
             }
         };
         let mut changed = vec![];

@@ -7,6 +7,7 @@ use super::situation::Situation;
 use super::{Governing, deadline};
 use crate::config::governor::{Governor as Policy, Mode};
 use crate::config::policy::Kind;
+use crate::governor::database::Watcher;
 use crate::governor::decide::Command;
 use crate::governor::probe::Probes;
 use crate::governor::readings::Signal;
@@ -14,7 +15,6 @@ use crate::governor::round::Governor;
 use crate::governor::sense::{Ours, Senses};
 use crate::governor::server::Server;
 use crate::governor::usual::Usual;
-use crate::governor::database::Watcher;
 use crate::kernel::block::{Number, Roots};
 use crate::kernel::clock::Stamp;
 use crate::kernel::group::Group;
@@ -104,8 +104,7 @@ fn usual(state: &Path, now: Stamp) -> Usual {
         Ok(None) | Err(_) => vec![],
     };
     Usual::known(
-        rows.into_iter()
-            .filter_map(|(unit, signal, value)| Some(((Signal::by_name(&signal)?, unit.into()), value))),
+        rows.into_iter().filter_map(|(unit, signal, value)| Some(((Signal::by_name(&signal)?, unit.into()), value))),
     )
 }
 

@@ -79,10 +79,9 @@ impl Governing {
     /// Senses and decides.
     pub fn round(&mut self, now: Instant, standing: Standing) -> Round {
         let (left, time_left) = match (self.expected, self.deadline) {
-            (Some(expected), Some(deadline)) => (
-                Some(expected.saturating_sub(standing.done) as f64),
-                Some(deadline.saturating_duration_since(now)),
-            ),
+            (Some(expected), Some(deadline)) => {
+                (Some(expected.saturating_sub(standing.done) as f64), Some(deadline.saturating_duration_since(now)))
+            }
             _ => (None, None),
         };
         let round = self.governor.round(

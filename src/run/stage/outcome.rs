@@ -32,8 +32,11 @@ impl Stop {
             Stop::Cancelled => Failure::new(exit::Exit::Cancelled, "cancelled"),
             Stop::TimedOut => Failure::new(exit::Exit::Timeout, "active for longer than its `timeout`")
                 .hint("raise `timeout`, or look into the log for what took so long"),
-            Stop::GaveWay => Failure::new(exit::Exit::NotNow, "given up for now: others waited too long for a lock that the dump holds")
-                .hint("run it again later; `lock_wait_max` in `[governor]` says how long is too long"),
+            Stop::GaveWay => Failure::new(
+                exit::Exit::NotNow,
+                "given up for now: others waited too long for a lock that the dump holds",
+            )
+            .hint("run it again later; `lock_wait_max` in `[governor]` says how long is too long"),
             Stop::NotLimited => Failure::new(exit::Exit::Unavailable, "a cap that `require` asks for does not hold")
                 .hint(
                     "the log names it; without \"io\" in `require` the run goes on, and the cap is shown as disproved",
