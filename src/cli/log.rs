@@ -6,8 +6,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::fs;
 use crate::ledger::Ledger;
+use crate::ledger::decisions::DecisionRow;
 use crate::ledger::query::RunRow;
-use crate::report::phases;
+use crate::report::{decisions, phases};
 use crate::run::close;
 use crate::run::request::RunDir;
 
@@ -17,14 +18,18 @@ use crate::run::request::RunDir;
   govern log                     the last run of all
   govern log etc                 the last run of job `etc`
   govern log 20261123T0420       a certain run, by the beginning of its id
-  govern log etc --phases        its phases as a table: where the time went")]
+  govern log etc --phases        its phases as a table: where the time went
+  govern log etc --decisions     when it gave way to others, to whom, and how far")]
 pub struct Args {
     /// A job, or the beginning of a run's id [default: the last run]
     what: Option<String>,
     /// A table of the phases instead of the lines
     #[arg(long)]
     phases: bool,
-    /// Run and phases as JSON
+    /// A table of what the governor decided, and why
+    #[arg(long, conflicts_with = "phases")]
+    decisions: bool,
+    /// Run, phases and decisions as JSON
     #[arg(long)]
     json: bool,
 }
@@ -43,8 +48,13 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
             #[serde(flatten)]
             run: &'a RunRow,
             phases: &'a [crate::ledger::query::PhaseRow],
+            decisions: &'a [DecisionRow],
         }
-        output::json(&Whole { run: &run, phases: &phases })?;
+        output::json(&Whole { run: &run, phases: &phases, decisions: &ledger.decisions(&run.run)? })?;
+        return Ok(Exit::Ok.code());
+    }
+    if args.decisions {
+        output::data(&decisions::render(&ledger.decisions(&run.run)?));
         return Ok(Exit::Ok.code());
     }
     let path = RunDir::of(state, &run.run).log();

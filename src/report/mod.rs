@@ -1,5 +1,6 @@
 //! From ledger rows and live events to a screen.
 
+pub mod decisions;
 pub mod history;
 pub mod live;
 pub mod phases;

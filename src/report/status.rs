@@ -12,6 +12,7 @@ use crate::human::{bytes, duration};
 use crate::kernel::clock::Stamp;
 use crate::ledger::query::{ArtifactRow, LimitRow, RunRow};
 use crate::ledger::{Ledger, State};
+use crate::run::event::Progress;
 use crate::run::heartbeat::{self, Beat};
 use crate::run::request::RunDir;
 
@@ -118,11 +119,23 @@ fn limits(row: &JobStatus) -> String {
     named.join(", ")
 }
 
+/// What holds it back, and why.
+fn held(progress: &Progress) -> String {
+    match &progress.governor {
+        Some(situation) if situation.holds() => {
+            let reason = situation.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            format!(", {situation}{reason}")
+        }
+        _ if progress.paused => ", paused".to_owned(),
+        _ => String::new(),
+    }
+}
+
 /// What it is doing, or why it ended as it did.
 fn story(row: &JobStatus) -> String {
     if let Some(beat) = &row.now {
         let Some(phase) = beat.phases.last() else { return String::new() };
-        let paused = if beat.progress.paused { ", paused" } else { "" };
+        let paused = held(&beat.progress);
         let plain = beat.progress.plain;
         let whole = beat.phases.first().and_then(|p| p.expected).filter(|e| *e > 0);
         return match whole {

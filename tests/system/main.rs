@@ -7,6 +7,7 @@ mod doctor;
 mod errors;
 mod exec;
 mod filesystem;
+mod governor;
 mod harness;
 mod journal;
 mod postgres;

@@ -47,6 +47,11 @@ impl Default for Situation {
 }
 
 impl Situation {
+    /// Whether the run is held back.
+    pub fn holds(&self) -> bool {
+        self.enforced && self.command != Command::Free
+    }
+
     pub(super) fn of(round: &Round, mode: Mode, last_reason: Option<String>) -> Situation {
         let knob = round.readings.own.knob;
         let mut readings = round.readings.signals.clone();
