@@ -230,7 +230,8 @@ mod tests {
         ];
         let mut found = chosen(None, &parse_facts(FACTS), RUN);
         let mut expected: Vec<String> = expected.map(str::to_owned).to_vec();
-        (found.sort(), expected.sort());
+        found.sort();
+        expected.sort();
         assert_eq!(found, expected);
     }
 

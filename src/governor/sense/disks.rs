@@ -191,8 +191,13 @@ impl Disks {
                     Some(group) => crate::kernel::cgroup::Cgroup::at(group.clone()).members().unwrap_or_default(),
                     None => procfs::family(&self.proc, *worker),
                 };
-                let io =
-                    members.into_iter().chain([*worker]).take(MOST).filter_map(|pid| procfs::io(&self.proc, pid).ok());
+                if members.len() > MOST {
+                    news.tell(format!(
+                        "of more than {MOST} processes of the run, what the others move counts as foreign"
+                    ));
+                }
+                let asked = members.into_iter().take(MOST).chain([*worker]);
+                let io = asked.filter_map(|pid| procfs::io(&self.proc, pid).ok());
                 Some(io.fold(Bytes::default(), |sum, io| {
                     sum.plus(io.read_bytes, io.write_bytes.saturating_sub(io.cancelled_write_bytes))
                 }))

@@ -9,8 +9,9 @@ use crate::kernel::kept::{Kept, Lasting};
 use crate::kernel::machine::{self, Tasks};
 use crate::kernel::procfs::{self, Pid};
 
-/// Most own tasks that are looked at in one tick; of more, so many in turn stand for all. One costs some microseconds.
-const MOST: usize = 64;
+/// Most own tasks that are looked at in one tick, and whose descriptors are kept; of more, so many in turn stand for all. One costs
+/// some microseconds.
+const MOST: usize = 32;
 
 /// Ticks a mean is taken over: a second.
 const WINDOW: usize = 4;
@@ -108,7 +109,8 @@ impl Queues {
         self.own.sort_unstable();
         self.own.dedup();
         let own = &self.own;
-        self.states.retain(|pid, _| own.binary_search(pid).is_ok());
+        // Where they take turns, none is looked at again soon.
+        self.states.retain(|pid, _| own.len() <= MOST && own.binary_search(pid).is_ok());
     }
 
     /// How many of its own run, and how many sleep uninterruptibly: this process, which is running now, among them.
