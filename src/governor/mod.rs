@@ -10,4 +10,5 @@
 //! the payload, or a server.
 
 pub mod database;
+pub mod probe;
 pub mod readings;

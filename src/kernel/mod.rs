@@ -25,6 +25,7 @@ pub mod procfs;
 pub mod psi;
 pub mod reader;
 pub mod socket;
+pub mod sockets;
 pub mod sysctl;
 pub mod systemd;
 pub mod terminal;

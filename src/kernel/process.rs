@@ -265,6 +265,17 @@ impl Child {
     }
 }
 
+impl Child {
+    /// Kills it with its process group, which it leads, and sees to it that it is reaped: nobody waits for it any more.
+    pub fn kill_group(self) {
+        // Until it is reaped nobody else has its id. Where this fails it is gone.
+        signal(-self.pid, Signal::SIGKILL).ok();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { self.wait().await.ok() });
+        }
+    }
+}
+
 fn reap(pid: Pid, io: Io) -> io::Result<Exit> {
     let mut status = 0;
     // SAFETY: rusage is plain data for which all zeroes is a value.

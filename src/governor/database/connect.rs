@@ -87,19 +87,21 @@ impl Session {
 }
 
 /// Connects with the rights and the files of the account; `None`: with this process's. The server itself ends a statement after
-/// `limit`. Cancel-safe.
+/// `limit`; `settings` are more statements for the session. Cancel-safe.
 pub async fn open(
     connection: &Connection,
     account: Option<&Account>,
     application: &str,
     limit: Duration,
+    settings: &str,
 ) -> Result<Session, Error> {
+    let settings = format!("{MANNERS}; SET statement_timeout = {}; {settings}", limit.as_millis().max(1));
     let target = target(connection, account).await?;
     let mut config = Config::new();
     config.user(&target.user).dbname(&target.database).application_name(application).ssl_mode(SslMode::Disable);
     let mut last = Error::Target("it is nowhere".to_owned());
     for place in &target.places {
-        match timeout(CONNECT, enter(config.clone(), place, account, limit)).await {
+        match timeout(CONNECT, enter(config.clone(), place, account, &settings)).await {
             Ok(Ok(session)) => return Ok(session),
             Ok(Err(error)) => last = error,
             Err(_) => last = Error::Silent(CONNECT),
@@ -108,12 +110,7 @@ pub async fn open(
     Err(last)
 }
 
-async fn enter(
-    mut config: Config,
-    place: &Place,
-    account: Option<&Account>,
-    limit: Duration,
-) -> Result<Session, Error> {
+async fn enter(mut config: Config, place: &Place, account: Option<&Account>, settings: &str) -> Result<Session, Error> {
     if let Some(password) = &place.password {
         config.password(password);
     }
@@ -124,8 +121,7 @@ async fn enter(
         driver.await.ok();
     });
     let session = Session { client, driver: driver.abort_handle() };
-    let limit = format!("{MANNERS}; SET statement_timeout = {}", limit.as_millis());
-    session.client.batch_execute(&limit).await?;
+    session.client.batch_execute(settings).await?;
     Ok(session)
 }
 

@@ -22,6 +22,9 @@ const SOON: Duration = Duration::from_secs(1);
 /// The longest time between two attempts.
 const RARELY: Duration = Duration::from_secs(30);
 
+/// No function of a stranger's schema is called, and nothing is waited for.
+const SETTINGS: &str = "SET search_path = pg_catalog; SET lock_timeout = '200ms'";
+
 /// What the watcher has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sight {
@@ -84,7 +87,7 @@ async fn keep_watching(asked: Asked, say: watch::Sender<Sight>) {
     let own = format!("{}/watch", asked.agents);
     let mut pause = SOON;
     loop {
-        let ended = match open(&asked.connection, asked.account.as_ref(), &own, LIMIT).await {
+        let ended = match open(&asked.connection, asked.account.as_ref(), &own, LIMIT, SETTINGS).await {
             Ok(session) => watch_through(&session, &asked.agents, &say, &mut pause).await,
             Err(error) => error,
         };

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use govern::config::governor::{Probe, Target, Threshold};
 use govern::config::policy::Connection;
 use govern::governor::database::{Sight, View, Watcher};
+use govern::governor::probe::{Probes, Stands};
 use govern::kernel::account::Account;
 use govern::kernel::procfs;
 
@@ -152,4 +154,57 @@ async fn a_peer_is_the_account_of_the_payload() {
     })
     .await;
     assert_eq!(why, "the server says: Peer authentication failed for user \"postgres\"");
+}
+
+#[tokio::test]
+async fn a_probe_keeps_its_session_and_finds_the_server_again() {
+    if !can_start() {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.sql("postgres", "CREATE TABLE posts (id int)");
+    let target = |query: &str| Target::Postgres {
+        connection: connection(&cluster, "postgres"),
+        user: None,
+        query: query.to_owned(),
+    };
+    let probe = |query: &str| Probe {
+        name: "forum".into(),
+        target: target(query),
+        interval: Duration::from_millis(50),
+        timeout: Duration::from_secs(30),
+        throttle: Threshold::Time(Duration::from_millis(300)),
+        pause: None,
+        absent_after: Duration::from_secs(600),
+    };
+    let probes = Probes::start(&[probe("SELECT count(*) FROM posts"), probe("INSERT INTO posts VALUES (1)")]);
+    let mut sessions = vec![];
+    let until = async |what: &str, query: usize, reached: &dyn Fn(&Stands) -> bool| {
+        let begun = Instant::now();
+        loop {
+            let felt = probes.latest(Instant::now());
+            if felt.get(query).is_some_and(|felt| reached(&felt.stands)) {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "never saw {what}: {felt:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    until("an answer", 0, &|stands| *stands == Stands::Fresh).await;
+    until("a refusal", 1, &|stands| {
+        let why = "the server says: cannot execute INSERT in a read-only transaction";
+        matches!(stands, Stands::Failing { why: said, .. } if &**said == why)
+    })
+    .await;
+    let asked =
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'govern/probe' AND query LIKE 'SELECT count%'";
+    for _ in 0..2 {
+        sessions.push(cluster.sql("postgres", asked));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(sessions[0], sessions[1], "one session for all questions");
+    let ended = asked.replace("SELECT pid", "SELECT pg_terminate_backend(pid)");
+    cluster.sql("postgres", &ended);
+    until("a broken session", 0, &|stands| matches!(stands, Stands::Failing { .. })).await;
+    until("an answer again", 0, &|stands| *stands == Stands::Fresh).await;
 }
