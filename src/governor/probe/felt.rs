@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::governor::readings::Signal;
 
 /// A probe that counts gets its answer in a few ms. Where that takes longer than this nobody is left to give it: a full pool of
-/// workers does not serve its status page.
+/// workers does not serve its status page. The first answer of any probe is late then, too.
 const LATE: Duration = Duration::from_millis(500);
 
 /// A value and what it is about.
@@ -111,7 +111,8 @@ impl Diary {
         let sample = match (self.last, so_far.filter(|_| self.timed).map(Sample::latency)) {
             (Some(last), Some(so_far)) if so_far.value > last.value => so_far,
             (Some(last), _) => last,
-            (None, so_far) => so_far?,
+            // The first moments of the first question say nothing yet.
+            (None, so_far) => so_far.filter(|so_far| so_far.value > LATE.as_secs_f64())?,
         };
         felt(sample, Stands::Fresh)
     }
@@ -131,7 +132,8 @@ mod tests {
         let mut diary = Diary::new("page", true, ms(60_000), start);
         assert_eq!(diary.felt(start), None);
         diary.asked(start);
-        assert_eq!(diary.felt(start + ms(20)).unwrap().sample.value, 0.02, "the first one, too");
+        assert_eq!(diary.felt(start + ms(20)), None);
+        assert_eq!(diary.felt(start + ms(600)).unwrap().sample.value, 0.6, "the first one, too");
         diary.answered(Ok(Sample::latency(ms(30))), start + ms(30));
         diary.asked(start + ms(1000));
         let value = |diary: &Diary, at| diary.felt(start + ms(at)).unwrap().sample.value;
