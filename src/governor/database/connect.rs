@@ -17,9 +17,8 @@ use crate::kernel::{self, fs, process};
 const CONNECT: Duration = Duration::from_secs(5);
 /// Permission bits of anybody but the owner: libpq ignores a file of passwords that has one of them.
 const OTHERS: u32 = 0o077;
-/// For every session: no function of a stranger's schema is called, nothing is changed, nothing is waited for.
-const MANNERS: &str =
-    "SET search_path = pg_catalog; SET default_transaction_read_only = on; SET lock_timeout = '200ms'";
+/// For every session: nothing is changed.
+const MANNERS: &str = "SET default_transaction_read_only = on";
 /// `query_canceled`: "PostgreSQL Error Codes" in its documentation.
 const CANCELED: &str = "57014";
 
@@ -83,6 +82,12 @@ impl Session {
             _ => None,
         };
         Ok(messages.into_iter().filter_map(row).collect())
+    }
+
+    /// Asks, and lets the rows of the answer go, however many they are.
+    pub async fn run(&self, question: &str, patience: Duration) -> Result<(), Error> {
+        let answer = timeout(patience, self.client.batch_execute(question)).await;
+        Ok(answer.map_err(|_| Error::Silent(patience))??)
     }
 }
 

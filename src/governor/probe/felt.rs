@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::governor::readings::Signal;
 
+/// A probe that counts gets its answer in a few ms. Where that takes longer than this nobody is left to give it: a full pool of
+/// workers does not serve its status page. The first answer of any probe is late then, too.
+const LATE: Duration = Duration::from_millis(500);
+
 /// A value and what it is about.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
@@ -94,7 +98,9 @@ impl Diary {
     pub fn felt(&self, now: Instant) -> Option<Felt> {
         let felt = |sample, stands| Some(Felt { name: self.name.clone(), sample, stands });
         let without = now.saturating_duration_since(self.good);
-        if let Some(why) = self.failing.clone() {
+        let so_far = self.asked.map(|asked| now.saturating_duration_since(asked));
+        let late = !self.timed && so_far.is_some_and(|so_far| so_far > LATE);
+        if let Some(why) = self.failing.clone().or_else(|| late.then(|| "it does not answer".into())) {
             let sample = Sample { signal: Signal::NoAnswer, value: without.as_secs_f64() };
             return match without < self.absent_after {
                 true => felt(sample, Stands::Failing { why, since: self.good }),
@@ -102,12 +108,11 @@ impl Diary {
             };
         }
         // What counts something says nothing by the time it takes.
-        let asked = self.asked.filter(|_| self.timed);
-        let so_far = asked.map(|asked| Sample::latency(now.saturating_duration_since(asked)));
-        let sample = match (self.last, so_far) {
+        let sample = match (self.last, so_far.filter(|_| self.timed).map(Sample::latency)) {
             (Some(last), Some(so_far)) if so_far.value > last.value => so_far,
             (Some(last), _) => last,
-            (None, so_far) => so_far?,
+            // The first moments of the first question say nothing yet.
+            (None, so_far) => so_far.filter(|so_far| so_far.value > LATE.as_secs_f64())?,
         };
         felt(sample, Stands::Fresh)
     }
@@ -127,7 +132,8 @@ mod tests {
         let mut diary = Diary::new("page", true, ms(60_000), start);
         assert_eq!(diary.felt(start), None);
         diary.asked(start);
-        assert_eq!(diary.felt(start + ms(20)).unwrap().sample.value, 0.02, "the first one, too");
+        assert_eq!(diary.felt(start + ms(20)), None);
+        assert_eq!(diary.felt(start + ms(600)).unwrap().sample.value, 0.6, "the first one, too");
         diary.answered(Ok(Sample::latency(ms(30))), start + ms(30));
         diary.asked(start + ms(1000));
         let value = |diary: &Diary, at| diary.felt(start + ms(at)).unwrap().sample.value;
@@ -146,7 +152,10 @@ mod tests {
         let half = Sample { signal: Signal::Occupancy, value: 0.5 };
         diary.answered(Ok(half), start);
         diary.asked(start);
-        assert_eq!(diary.felt(start + ms(900)).unwrap().sample, half);
+        assert_eq!(diary.felt(start + ms(400)).unwrap().sample, half);
+        let late = diary.felt(start + ms(600)).unwrap();
+        assert_eq!(late.sample, Sample { signal: Signal::NoAnswer, value: 0.6 });
+        assert_eq!(late.stands, Stands::Failing { why: "it does not answer".into(), since: start });
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod php_fpm;
 mod postgres;
 mod runner;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use felt::{Felt, Sample, Stands};

@@ -34,7 +34,7 @@ pub async fn ask(
             opened.map_err(|error| error.to_string())?
         }
     };
-    session.ask(query, patience).await.map_err(|error| error.to_string())?;
+    session.run(query, patience).await.map_err(|error| error.to_string())?;
     kept.session = Some(session);
     Ok(Sample::latency(begun.elapsed()))
 }

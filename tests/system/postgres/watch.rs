@@ -2,17 +2,19 @@
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use govern::config::governor::{Probe, Target, Threshold};
 use govern::config::policy::Connection;
 use govern::governor::database::{Sight, View, Watcher};
+use govern::governor::probe::{Probes, Stands};
 use govern::kernel::account::Account;
 use govern::kernel::procfs;
 
 use super::cluster::{Cluster, can_start};
 use crate::harness;
 
-/// A client that keeps its session as long as its standard input is open.
+/// A client that keeps its session as long as its standard input is open. Nobody reads what it puts out.
 struct Client(Child);
 
 impl Client {
@@ -21,7 +23,7 @@ impl Client {
             .args(["-X", "-q", "-A", "-t", "-U", "postgres", "-d", "postgres", "-h", cluster.host()])
             .env("PGAPPNAME", name)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -77,12 +79,14 @@ async fn a_dump_its_clients_and_who_waits_for_it() {
     let alone = until(&mut watcher, "an idle server", |sight| seen(sight, |_| true)).await;
     assert_eq!((alone.agents.len(), alone.active, alone.waiting, alone.lock_wait), (0, 0, 0, None));
 
-    let dump = Client::start(&cluster, "govern/x", "BEGIN; LOCK posts IN ACCESS SHARE MODE; SELECT pg_sleep(1000);\n");
+    // A dump whose run does not take what it sends.
+    let rows = "COPY (SELECT repeat('x', 1000) FROM generate_series(1, 1000000)) TO STDOUT;";
+    let dump = Client::start(&cluster, "govern/x", &format!("BEGIN; LOCK posts IN ACCESS SHARE MODE; {rows}\n"));
     let _other_run = Client::start(&cluster, "govern/other", "SELECT pg_sleep(1000);\n");
     let _visitor = Client::start(&cluster, "forum", "SELECT pg_sleep(1000);\n");
-    let busy = until(&mut watcher, "a dump", |s| seen(s, |v| !v.agents.is_empty() && v.active > 0)).await;
-    assert_eq!((busy.agents.len(), busy.active, busy.waiting), (1, 1, 0), "{busy:?}");
-    until(&mut watcher, "its wait", |s| seen(s, |v| v.agent_wait.as_deref() == Some("PgSleep"))).await;
+    let calm = |view: &View| (view.agents.len(), view.active, view.waiting) == (1, 1, 0);
+    let busy = until(&mut watcher, "a dump beside a visitor", |s| seen(s, calm)).await;
+    until(&mut watcher, "its wait", |s| seen(s, |v| v.agent_wait.as_deref() == Some("ClientWrite"))).await;
     assert_eq!(procfs::stat(procfs::PROC.as_ref(), busy.agents[0]).unwrap().state, 'S', "the server's process");
 
     let _alter = Client::start(&cluster, "admin", "ALTER TABLE posts ADD COLUMN title text;\n");
@@ -96,8 +100,6 @@ async fn a_dump_its_clients_and_who_waits_for_it() {
     until(&mut watcher, "a longer wait", |s| seen(s, |v| v.lock_wait > Some(longer))).await;
 
     drop(dump);
-    cluster
-        .sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'govern/x'");
     until(&mut watcher, "its end", |s| seen(s, |v| v.agents.is_empty() && v.lock_wait.is_none() && v.active == 1))
         .await;
 
@@ -152,4 +154,60 @@ async fn a_peer_is_the_account_of_the_payload() {
     })
     .await;
     assert_eq!(why, "the server says: Peer authentication failed for user \"postgres\"");
+}
+
+#[tokio::test]
+async fn a_probe_keeps_its_session_and_finds_the_server_again() {
+    if !can_start() {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.sql("postgres", "CREATE TABLE posts (id int)");
+    let target = |query: &str| Target::Postgres {
+        connection: connection(&cluster, "postgres"),
+        user: None,
+        query: query.to_owned(),
+    };
+    let probe = |query: &str| Probe {
+        name: "forum".into(),
+        target: target(query),
+        interval: Duration::from_millis(50),
+        timeout: Duration::from_secs(30),
+        throttle: Threshold::Time(Duration::from_millis(300)),
+        pause: None,
+        absent_after: Duration::from_secs(600),
+    };
+    let probes = Probes::start(&[probe("SELECT count(*) FROM posts"), probe("INSERT INTO posts VALUES (1)")]);
+    let until = async |what: &str, query: usize, reached: &dyn Fn(&Stands) -> bool| {
+        let begun = Instant::now();
+        loop {
+            let felt = probes.latest(Instant::now());
+            if felt.get(query).is_some_and(|felt| reached(&felt.stands)) {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "never saw {what}: {felt:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    until("an answer", 0, &|stands| *stands == Stands::Fresh).await;
+    until("a refusal", 1, &|stands| {
+        let why = "the server says: cannot execute INSERT in a read-only transaction";
+        matches!(stands, Stands::Failing { why: said, .. } if &**said == why)
+    })
+    .await;
+    let of_probe = "FROM pg_stat_activity WHERE application_name = 'govern/probe' AND query LIKE 'SELECT count%'";
+    let question = || cluster.sql("postgres", &format!("SELECT pid, query_start {of_probe}"));
+    let mut questions = vec![];
+    while questions.len() < 3 {
+        questions.push(question());
+        questions.dedup();
+        questions.retain(|question| !question.is_empty());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut sessions: Vec<&str> = questions.iter().filter_map(|question| question.split('|').next()).collect();
+    sessions.dedup();
+    assert_eq!(sessions.len(), 1, "one session for all questions: {questions:?}");
+    cluster.sql("postgres", &format!("SELECT pg_terminate_backend(pid) {of_probe}"));
+    until("a broken session", 0, &|stands| matches!(stands, Stands::Failing { .. })).await;
+    until("an answer again", 0, &|stands| *stands == Stands::Fresh).await;
 }
