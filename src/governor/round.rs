@@ -11,6 +11,7 @@ use super::sense::{OwnRates, Sensed, Senses};
 use super::server::{Server, Told};
 use super::usual::{Quiet, Usual};
 use crate::config::governor::{Governor as Policy, Probe, Threshold};
+use crate::kernel::procfs::Pid;
 
 /// How often others are looked at.
 pub const TICK: Duration = Duration::from_millis(250);
@@ -63,6 +64,11 @@ impl Governor {
             own: OwnRates::default(),
             knob: Knob::Bytes,
         }
+    }
+
+    /// Programs of its probes.
+    pub fn pids(&self) -> Vec<Pid> {
+        self.probes.pids()
     }
 
     /// Whom it protects, for people.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::situation::Situation;
 use super::{Governing, deadline};
-use crate::config::governor::{Governor as Policy, Mode};
+use crate::config::governor::{Governor as Policy, Mode, Target};
 use crate::config::policy::Kind;
 use crate::governor::database::Watcher;
 use crate::governor::decide::Command;
@@ -39,19 +39,28 @@ pub async fn begin(request: &Request, group: &Group, state: &Path) -> Option<Gov
         // Names have to do.
         Err(_) => vec![],
     };
+    let mut policy = policy.clone();
+    let mut remarks = vec![];
+    if let Group::Descendants { .. } = group {
+        // There is no telling them from the payload, which may be stopped or ended at any time.
+        policy.probes.retain(|probe| {
+            let program = matches!(probe.target, Target::Command { .. });
+            if program {
+                remarks.push(format!("probe `{}` is not asked: without a cgroup its program would be one of the payload", probe.name));
+            }
+            !program
+        });
+    }
     let ours = ours(request, group);
-    let senses = Senses::open(&Roots::default(), policy, ours, &units);
-    let governor = Governor::new(
-        policy.clone(),
-        senses,
-        Probes::start(&policy.probes),
-        server(request),
-        usual(state, request.asked_at),
-    );
-    let (deadline, expected) = due(policy, request, state);
+    let senses = Senses::open(&Roots::default(), &policy, ours, &units);
+    let (deadline, expected) = due(&policy, request, state);
+    let mode = policy.mode;
+    let probes = Probes::start(&policy.probes);
+    let governor = Governor::new(policy, senses, probes, server(request), usual(state, request.asked_at));
     Some(Governing {
         governor,
-        mode: policy.mode,
+        mode,
+        remarks,
         deadline,
         expected,
         command: Command::Free,

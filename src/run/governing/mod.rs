@@ -22,11 +22,14 @@ use crate::governor::decide::{Command, Means};
 use crate::governor::readings::{Knob, Own};
 use crate::governor::round::{Governor, Round};
 use crate::governor::usual::Usual;
+use crate::kernel::procfs::Pid;
 
 /// The governor of the run that is under way.
 pub struct Governing {
     governor: Governor,
     mode: Mode,
+    /// What is to be said before it begins.
+    remarks: Vec<String>,
     deadline: Option<Instant>,
     /// Bytes a run like this one took in the last time, in all.
     expected: Option<u64>,
@@ -59,6 +62,11 @@ impl Governing {
     /// Whom it protects, for people.
     pub fn describe(&self) -> String {
         self.governor.describe()
+    }
+
+    /// What is to be said before it begins.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// How long others are watched before the first byte.
@@ -99,6 +107,11 @@ impl Governing {
         self.command = round.decision.command;
         self.situation = Situation::of(&round, self.mode, self.situation.reason.take());
         round
+    }
+
+    /// Programs it runs itself: no orphans of the payload.
+    pub fn pids(&self) -> Vec<Pid> {
+        self.governor.pids()
     }
 
     /// How things stand, for whoever looks.

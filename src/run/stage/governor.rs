@@ -20,6 +20,9 @@ impl Stage {
     /// From now on the run gives way to others. Before it begins, they are watched for a while: what is usual for them is no harm.
     pub async fn give_way_to_others(&mut self, governing: Governing, watch_first: bool) {
         self.recorder.log().line("", &governing.describe()).await;
+        for remark in governing.remarks() {
+            self.recorder.note(remark).await;
+        }
         self.governing = Some(governing);
         if watch_first {
             self.watch_the_quiet().await;

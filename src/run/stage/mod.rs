@@ -314,7 +314,9 @@ impl Stage {
         if let Some(link) = &mut cast.link {
             link.push();
         }
-        process::reap_orphans(&cast.pids());
+        let mut known = cast.pids();
+        known.extend(self.governing.iter().flat_map(Governing::pids));
+        process::reap_orphans(&known);
         self.guard_limits().await?;
         let active = Duration::from_micros(self.recorder.times().active);
         let limit = self.supervision.timeout.filter(|_| !self.clearing_up);
