@@ -150,7 +150,10 @@ async fn conclude(stage: Stage, request: &Request, done: Result<Done, Failure>) 
     let conclusion = match done {
         Ok(done) => succeeded(done),
         Err(failure) => {
-            let state = if stopped == Some(Stop::Cancelled) { State::Cancelled } else { State::Failed };
+            let state = match stopped {
+                Some(Stop::Cancelled | Stop::GaveWay) => State::Cancelled,
+                Some(Stop::TimedOut | Stop::NotLimited) | None => State::Failed,
+            };
             Conclusion { state, code: failure.code, failure: Some(failure), artifact: None, by_command: false }
         }
     };

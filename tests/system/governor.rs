@@ -194,6 +194,7 @@ fn a_page_that_is_gone_throttles_and_is_taken_for_absent_after_a_while() {
     let page = Page { port, millis: Arc::default() };
     let world = world(&page, "", "absent_after = \"3s\"");
     let run = world.start(["run", "flow"]);
+    under_way(&world);
     wait_for("a throttle", || (words(&world).contains(&"throttle".to_owned())).then_some(()));
     let log = || world.govern(["log", "flow"]).expect(0).stdout;
     wait_for("the loud line", || (log().contains("probe `page` steers no more until it has an answer: ")).then_some(()));

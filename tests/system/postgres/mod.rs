@@ -3,6 +3,7 @@
 mod cluster;
 mod connection;
 mod doctor;
+mod governed;
 mod midway;
 mod restore;
 mod roundtrip;
