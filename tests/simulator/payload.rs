@@ -118,7 +118,8 @@ impl Payload {
                 return Some((Owner::Write, bytes));
             }
             // A bucket may go below nothing by one read: it pays that back before the next.
-            if self.reading || self.left() <= 0.0 || self.tokens <= 0.0 || self.compute <= 0.0 || self.to_write >= LARGE {
+            if self.reading || self.left() <= 0.0 || self.tokens <= 0.0 || self.compute <= 0.0 || self.to_write >= LARGE
+            {
                 return None;
             }
             let (bytes, cached) = self.take();

@@ -26,7 +26,9 @@ fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
 
 /// Each shape of nights, each way to hold the backup.
 pub fn table(nights: &[Lived]) {
-    println!("| nights | held | over 500 ms | outage, s: mean | worst | p95 ratio: median | p95 | time ratio: median | p95 | most | decisions |");
+    println!(
+        "| nights | held | over 500 ms | outage, s: mean | worst | p95 ratio: median | p95 | time ratio: median | p95 | most | decisions |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for shape in SHAPES {
         let of_shape: Vec<&Lived> = nights.iter().filter(|lived| lived.night.shape == shape).collect();
@@ -65,8 +67,16 @@ pub fn worst(nights: &[Lived], count: usize) {
             let (free, governed) = (&lived.free, &lived.governed);
             println!(
                 "- seed {}: outage {:.0} s (free {:.0}), p95 {:.2} (free {:.2}), {:.0} s for {:.0}, {:.0} of them paused, {:.0} decisions. {}",
-                lived.night.seed, governed.outage, free.outage, governed.p95, free.p95, governed.took, free.took,
-                governed.paused, governed.decisions, lived.night
+                lived.night.seed,
+                governed.outage,
+                free.outage,
+                governed.p95,
+                free.p95,
+                governed.took,
+                free.took,
+                governed.paused,
+                governed.decisions,
+                lived.night
             );
         }
         println!();
