@@ -118,7 +118,7 @@ pub fn live(night: &Night, arm: Arm, tell: bool) -> Outcome {
         }
         if tell {
             let why = decision.change.map(|change| change.describe(|speed| format!("{:.1} MB/s", speed / 1e6)));
-            if why.is_some() || windows % 20 == 0 {
+            if why.is_some() || windows.is_multiple_of(20) {
                 table.push(format!(
                     "{:7.2} s  {:6.1} MB/s  stall {:5.1} %  waiting {:5.1}  left {:6.0} MB  {}",
                     machine.now,

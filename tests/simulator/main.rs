@@ -36,7 +36,7 @@ use score::Score;
 use senses::Sight;
 
 /// Nights without arguments: some seconds of them.
-const NIGHTS: u64 = 1000;
+const NIGHTS: u64 = 200;
 
 struct Options {
     nights: u64,

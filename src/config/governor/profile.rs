@@ -11,8 +11,8 @@ impl Governor {
     /// What holds without a word.
     pub fn of_profile(profile: Profile, kind: KindName) -> Governor {
         let (floor, stretch) = match profile {
-            Profile::Gentle => (1_000_000, 20),
-            Profile::Balanced => (2_000_000, 10),
+            Profile::Gentle => (500_000, 20),
+            Profile::Balanced => (1_000_000, 10),
             Profile::Urgent => (10_000_000, 2),
         };
         Governor {

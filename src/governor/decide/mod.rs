@@ -232,7 +232,7 @@ impl State {
             // Without anything between them, stopping is all there is.
             if !tick.floor.is_deadline && self.may_pause(tick) {
                 self.pause(now);
-                self.authority.begin_test();
+                self.authority.begin_test(reading);
                 return (Command::Pause, Some(Reason::harm(reading)));
             }
             return (self.command, None);
@@ -241,7 +241,7 @@ impl State {
         let standing = self.authority.harmed(now, ratio, pace, floor);
         if standing == Standing::Doubtful && !tick.floor.is_deadline && self.may_pause(tick) {
             self.rest.begin(now);
-            self.authority.begin_test();
+            self.authority.begin_test(reading);
             return (Command::Pause, Some(Reason::no_authority(reading)));
         }
         if pace.is_some_and(|pace| pace <= floor) {
