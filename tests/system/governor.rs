@@ -197,7 +197,9 @@ fn a_page_that_is_gone_throttles_and_is_taken_for_absent_after_a_while() {
     under_way(&world);
     wait_for("a throttle", || (words(&world).contains(&"throttle".to_owned())).then_some(()));
     let log = || world.govern(["log", "flow"]).expect(0).stdout;
-    wait_for("the loud line", || (log().contains("probe `page` steers no more until it has an answer: ")).then_some(()));
+    wait_for("the loud line", || {
+        (log().contains("probe `page` steers no more until it has an answer: ")).then_some(())
+    });
     wait_for("a climb", || (words(&world).iter().any(|word| word == "ease" || word == "free")).then_some(()));
     enough(&world);
     finish(run).expect(0);

@@ -21,6 +21,7 @@
 mod disks;
 mod doctor;
 mod failures;
+mod governor;
 mod install;
 mod limits;
 mod machine;
@@ -49,6 +50,7 @@ const SUBJECTS: &[(&str, &[Test])] = &[
     ("units", units::TESTS),
     ("failures", failures::TESTS),
     ("limits", limits::TESTS),
+    ("governor", governor::TESTS),
     ("doctor", doctor::TESTS),
     ("power", power::TESTS),
 ];

@@ -196,7 +196,7 @@ fn the_merged_policy_of_a_sample() {
     waiting_sessions = 1.0   # profile balanced
     dirty_debt = "250ms"     # profile balanced
     above_usual = 1.5        # profile balanced
-    floor = "2MB/s"          # profile balanced
+    floor = "1MB/s"          # profile balanced
     stretch = 10             # profile balanced
     pause_budget = "2m"      # default
     lock_wait_max = "30s"    # /etc/govern/govern.toml:78

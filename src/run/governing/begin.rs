@@ -46,7 +46,10 @@ pub async fn begin(request: &Request, group: &Group, state: &Path) -> Option<Gov
         policy.probes.retain(|probe| {
             let program = matches!(probe.target, Target::Command { .. });
             if program {
-                remarks.push(format!("probe `{}` is not asked: without a cgroup its program would be one of the payload", probe.name));
+                remarks.push(format!(
+                    "probe `{}` is not asked: without a cgroup its program would be one of the payload",
+                    probe.name
+                ));
             }
             !program
         });

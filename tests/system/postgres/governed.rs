@@ -12,7 +12,9 @@ fn dump(governor: &str) -> (World, Cluster) {
     bulky(&cluster);
     std::fs::write(
         world.path("config/govern.toml"),
-        format!("[governor]\nprotect = [\"nobody.service\"]\nbaseline = \"0s\"\nwaiting_sessions = 1000.0\n{governor}\n"),
+        format!(
+            "[governor]\nprotect = [\"nobody.service\"]\nbaseline = \"0s\"\nwaiting_sessions = 1000.0\n{governor}\n"
+        ),
     )
     .unwrap();
     policy(&world, cluster.host(), "[\"bulky\"]", "rate = \"2MB/s\"", NO_GLOBALS);
