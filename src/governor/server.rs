@@ -77,7 +77,8 @@ impl Server {
             if !self.homes.contains_key(pid)
                 && let Some(cgroup) = procfs::cgroup_of(Path::new(PROC), *pid)
             {
-                self.homes.insert(*pid, cgroup);
+                // The kernel writes it from the root of the hierarchy, units are told relative to its mount.
+                self.homes.insert(*pid, cgroup.strip_prefix("/").map(Path::to_path_buf).unwrap_or(cgroup));
             }
         }
     }

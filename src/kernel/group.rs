@@ -220,12 +220,14 @@ impl Group {
         }
     }
 
-    /// Removes what [`Group::create`] made, once what it has written is on its disk. Everything in it must have ended.
+    /// Removes what [`Group::create`] made; where its writes were capped, once they are on their disk. Everything in it must have ended.
     pub async fn delete(&self) -> Result<()> {
         match self {
             Group::Cgroup(Enclosure { cgroup, .. }) => {
-                cgroup.lift_write_caps()?;
-                cgroup.drain().await?;
+                // Without such caps, what is still on its way to the disk gets there no faster when somebody waits for it.
+                if cgroup.lift_write_caps()? {
+                    cgroup.drain().await?;
+                }
                 cgroup.delete().await
             }
             Group::Descendants { .. } => Ok(()),

@@ -218,19 +218,21 @@ impl Cgroup {
         done.map_err(|error| self.refused(&format!("{limit}"), &error))
     }
 
-    /// Takes every cap on writing away, so that what is still on its way to a disk gets there before the group is removed.
+    /// Takes every cap on writing away, so that what is still on its way to a disk gets there before the group is removed; says whether
+    /// there was any.
     ///
     /// # Errors
     /// What the kernel answers; none where the group has no such caps.
-    pub fn lift_write_caps(&self) -> Result<()> {
-        let Some(text) = fs::read_text_if_any(&self.path.join("io.max"))? else { return Ok(()) };
+    pub fn lift_write_caps(&self) -> Result<bool> {
+        let Some(text) = fs::read_text_if_any(&self.path.join("io.max"))? else { return Ok(false) };
+        let mut lifted = false;
         let devices = text.lines().filter_map(|line| line.split(' ').next()?.parse::<Number>().ok());
         for device in devices {
             for key in [IoKey::WriteBytes, IoKey::WriteOps] {
-                self.set(&Limit::Io { device, key, cap: None })?;
+                lifted |= self.set(&Limit::Io { device, key, cap: None })?;
             }
         }
-        Ok(())
+        Ok(lifted)
     }
 
     /// Moves a process into the group, with all its threads.
@@ -318,10 +320,10 @@ mod tests {
     #[test]
     fn where_there_is_no_cap_none_is_lifted() {
         let (_dir, group) = group(&[("io.max", "254:16 rbps=5 wbps=max riops=max wiops=max\n")]);
-        group.lift_write_caps().unwrap();
+        assert!(!group.lift_write_caps().unwrap());
         assert!(!group.set(&cap(Some(5))).unwrap(), "caps on reads stay");
         let (_dir, none) = super::tests::group(&[]);
-        none.lift_write_caps().unwrap();
+        assert!(!none.lift_write_caps().unwrap());
     }
 
     #[test]

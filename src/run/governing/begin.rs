@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::lateness::Lateness;
 use super::situation::Situation;
 use super::{Governing, deadline};
 use crate::config::governor::{Governor as Policy, Mode, Target};
@@ -68,6 +69,7 @@ pub async fn begin(request: &Request, group: &Group, state: &Path) -> Option<Gov
         expected,
         command: Command::Free,
         situation: Situation::default(),
+        lateness: Lateness::default(),
     })
 }
 

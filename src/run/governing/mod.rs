@@ -9,12 +9,14 @@
 pub mod actuator;
 mod begin;
 mod deadline;
+mod lateness;
 pub mod situation;
 
 use std::time::{Duration, Instant};
 
 pub use begin::begin;
 
+use self::lateness::Lateness;
 use self::situation::Situation;
 use crate::config::governor::Mode;
 use crate::config::units::Rate;
@@ -35,6 +37,7 @@ pub struct Governing {
     expected: Option<u64>,
     command: Command,
     situation: Situation,
+    lateness: Lateness,
 }
 
 /// How far the run is, for the governor.
@@ -82,6 +85,16 @@ impl Governing {
     /// The quiet is over; see [`Governor::end_the_quiet`].
     pub fn end_the_quiet(&mut self) -> Usual {
         self.governor.end_the_quiet()
+    }
+
+    /// A round came so late.
+    pub fn came_late(&mut self, late: Duration) {
+        self.lateness.take(late);
+    }
+
+    /// How it went, for the log.
+    pub fn summary(&self) -> Option<String> {
+        (self.lateness.rounds() > 0).then(|| format!("governor: {}", self.lateness.describe()))
     }
 
     /// Senses and decides.

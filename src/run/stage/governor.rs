@@ -8,8 +8,8 @@ use super::cast::Cast;
 use super::{Stage, Stop, TICK};
 use crate::governor::decide::Command;
 use crate::governor::readings::Knob;
-use crate::kernel;
 use crate::kernel::group::Group;
+use crate::kernel::{self, process};
 use crate::run::governing::situation::show;
 use crate::run::governing::{Governing, Standing, actuator};
 
@@ -24,6 +24,13 @@ impl Stage {
             self.recorder.note(remark).await;
         }
         self.governing = Some(governing);
+        if let Err(error) = process::stay_in_memory() {
+            // An account without rights may lock some MiB at most. The governor works all the same, only not as surely.
+            self.recorder
+                .log()
+                .line("", &format!("the governor may have to wait for its own memory: {}", error.chain()))
+                .await;
+        }
         if watch_first {
             self.watch_the_quiet().await;
         }

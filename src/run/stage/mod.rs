@@ -169,6 +169,9 @@ impl Stage {
 
     /// Ends the stage: everything of the payload is gone when this returns, or it says what is not.
     pub async fn close(self) -> (Recorder, kernel::Result<()>) {
+        if let Some(summary) = self.governing.as_ref().and_then(Governing::summary) {
+            self.recorder.log().line("", &summary).await;
+        }
         let cleared = match self.group.kill(&[]).await {
             Ok(()) => self.group.delete().await,
             Err(error) => Err(error),
@@ -244,7 +247,12 @@ impl Stage {
                     None => cast.dry = true,
                 },
                 Some(asked) = self.orders.recv() => self.obey(asked, Some(cast)).await,
-                _ = ticks.tick() => self.tick(phase, cast).await?,
+                due = ticks.tick() => {
+                    if let Some(governing) = &mut self.governing {
+                        governing.came_late(due.elapsed());
+                    }
+                    self.tick(phase, cast).await?;
+                }
             }
         }
         Ok(())
