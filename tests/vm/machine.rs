@@ -45,16 +45,30 @@ impl Machine {
 
     /// Boots a machine whose files are in `dir`.
     pub fn boot_in(dir: &Path, life: Life) -> Result<Machine, Unavailable> {
+        Machine::boot_with(dir, life, None)
+    }
+
+    /// Boots a machine of this process, which also has the disk of the incident.
+    pub fn boot_with_forum() -> Result<Machine, Unavailable> {
+        let dir = format!("target/vm/run-{}-forum", std::process::id());
+        let built = built_by(Command::new("tests/vm/incident/disk"))?;
+        Machine::boot_with(Path::new(&dir), Life::Ours, Some(&built))
+    }
+
+    fn boot_with(dir: &Path, life: Life, forum: Option<&Path>) -> Result<Machine, Unavailable> {
         for tool in ["qemu-system-x86_64", "qemu-img", "ssh", "setpriv", "zstd", "strip"] {
             if Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
                 return Err(Unavailable::Here(format!("`{tool}` is not installed")));
             }
         }
-        let image = image()?;
+        let image = built_by(Command::new("tests/vm/image"))?;
         let began = Instant::now();
         remove_abandoned();
         fs::create_dir_all(dir).unwrap();
         qemu::make_disks(&image, dir);
+        if let Some(built) = forum {
+            qemu::make_forum(built, dir);
+        }
         let port = free_port();
         let remote = Remote::new(dir, image.join("key"), port);
         let mut machine = Machine { dir: dir.to_owned(), image, port, life, qemu: None, remote };
@@ -130,7 +144,12 @@ impl Machine {
         &self.dir
     }
 
-    /// Sets how fast a disk of [`qemu::DISKS`] is, or `root`, from now on.
+    /// The emulator's process, where this process started it.
+    pub fn emulator(&self) -> Option<u32> {
+        self.qemu.as_ref().map(Child::id)
+    }
+
+    /// Sets how fast a disk of [`qemu::DISKS`] is, or `root`, or [`qemu::FORUM`], from now on.
     pub fn throttle(&self, disk: &str, speed: Speed) {
         let command = format!("block_set_io_throttle {disk} {} 0 0 {} 0 0", speed.bytes, speed.requests);
         assert_eq!(qemu::monitor(&self.dir, &command), "", "{command}");
@@ -226,14 +245,14 @@ impl Drop for Machine {
     }
 }
 
-/// The directory of the image, built where it is missing.
-fn image() -> Result<PathBuf, Unavailable> {
-    let built = Command::new("tests/vm/image").stderr(Stdio::inherit()).output().unwrap();
+/// What a script of ours prints the path of, and builds where it is missing.
+fn built_by(mut script: Command) -> Result<PathBuf, Unavailable> {
+    let built = script.stderr(Stdio::inherit()).output().unwrap();
     let said = String::from_utf8_lossy(&built.stdout).trim().to_owned();
     match built.status.code() {
         Some(0) => Ok(said.into()),
         Some(69) => Err(Unavailable::Here(said)),
-        _ => Err(Unavailable::Broken("tests/vm/image failed".to_owned())),
+        _ => Err(Unavailable::Broken(format!("`{}` failed", script.get_program().display()))),
     }
 }
 
@@ -241,7 +260,8 @@ fn image() -> Result<PathBuf, Unavailable> {
 fn remove_abandoned() {
     for entry in fs::read_dir("target/vm").unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap_or_default();
-        if name.strip_prefix("run-").is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+        let pid = name.strip_prefix("run-").map(|rest| rest.strip_suffix("-forum").unwrap_or(rest));
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             drop(fs::remove_dir_all(entry.path()));
         }
     }

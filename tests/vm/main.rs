@@ -15,6 +15,7 @@
 //! - [`disks`]: every way to stack file systems on disks
 //! - [`install`]: the program and the units of this checkout
 //! - [`shell`]: the machine of a developer
+//! - [`incident`]: the benchmark
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -22,6 +23,7 @@ mod disks;
 mod doctor;
 mod failures;
 mod governor;
+mod incident;
 mod install;
 mod limits;
 mod machine;
@@ -64,10 +66,16 @@ enum Shared {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = incident::load::main() {
+        return code;
+    }
     // Everything a machine is made of is named from here: the path of a socket has at most 107 bytes.
     std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).unwrap();
     if std::env::var_os("GOVERN_VM_SHELL").is_some() {
         return shell::main();
+    }
+    if std::env::var_os("GOVERN_VM_INCIDENT").is_some() {
+        return incident::main();
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
@@ -79,7 +87,7 @@ fn main() -> ExitCode {
             Trial::ignorable_test(format!("{subject}::{name}"), move || lock(&shared).run(name, *test))
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let conclusion = libtest_mimic::run(&arguments, trials.chain(incident::tests::trials()).collect());
     if let Shared::On(machine) = std::mem::replace(&mut *lock(&shared), Shared::Off) {
         machine.close(conclusion.has_failed());
     }

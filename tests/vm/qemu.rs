@@ -10,6 +10,9 @@ use std::time::Duration;
 pub const DISKS: [&str; 12] =
     ["partition", "lvm", "luks", "luks-lvm", "raid-a", "raid-b", "loop", "btrfs", "btrfs-a", "btrfs-b", "xfs", "spare"];
 
+/// The disk of the incident, with a large database; only some machines have it.
+pub const FORUM: &str = "forum";
+
 /// Bytes of a data disk; they take no room before they are written.
 const DISK_SIZE: u64 = 384 << 20;
 
@@ -36,16 +39,24 @@ pub enum Life {
 
 /// Makes the disks of a machine in `dir`: an overlay on the root file system, which stays as it was built, and empty ones.
 pub fn make_disks(image: &Path, dir: &Path) {
-    let base = image.join("root.img").canonicalize().unwrap();
-    let made = Command::new("qemu-img")
-        .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
-        .args([&base, &dir.join("root.qcow2")])
-        .status()
-        .unwrap();
-    assert!(made.success(), "qemu-img create");
+    make_overlay(&image.join("root.img"), dir, "root");
     for name in DISKS {
         std::fs::File::create(dir.join(format!("{name}.img"))).unwrap().set_len(DISK_SIZE).unwrap();
     }
+}
+
+/// Makes the disk [`FORUM`] of a machine in `dir`: an overlay on what `tests/vm/incident/disk` built.
+pub fn make_forum(built: &Path, dir: &Path) {
+    make_overlay(built, dir, FORUM);
+}
+
+fn make_overlay(base: &Path, dir: &Path, name: &str) {
+    let made = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
+        .args([&base.canonicalize().unwrap(), &dir.join(format!("{name}.qcow2"))])
+        .status()
+        .unwrap();
+    assert!(made.success(), "qemu-img create");
 }
 
 /// Starts the emulator on the disks in `dir`; ssh is forwarded from this port of 127.0.0.1. Nothing else of the machine's
@@ -80,6 +91,10 @@ pub fn start(image: &Path, dir: &Path, port: u16, life: Life) -> Child {
         let image = file(&format!("{name}.img"));
         let drive = format!("file={image},format=raw,if=none,id={name},cache=unsafe,discard=unmap");
         command.args(["-drive", &drive, "-device", &format!("virtio-blk-pci,drive={name},serial={name}")]);
+    }
+    if dir.join("forum.qcow2").exists() {
+        let drive = format!("file={},format=qcow2,if=none,id={FORUM},cache=unsafe,discard=unmap", file("forum.qcow2"));
+        command.args(["-drive", &drive, "-device", &format!("virtio-blk-pci,drive={FORUM},serial={FORUM}")]);
     }
     let errors = std::fs::File::create(dir.join("qemu.log")).unwrap();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap()
