@@ -50,6 +50,8 @@ pub struct Authority {
     /// When others were harmed the last time.
     harmed: Option<Duration>,
     test: Option<Test>,
+    /// It was put to the test and found to be the run's: until then it need not be tested again.
+    confirmed: Option<Duration>,
     foreign: BTreeMap<Key, Foreign>,
 }
 
@@ -130,7 +132,8 @@ impl Authority {
         let first = *self.at_first.get_or_insert(ratio);
         let lasted = now.saturating_sub(*self.pinned.get_or_insert(now));
         let patience = if ratio >= first * HELPED { PATIENCE } else { LONG_PATIENCE };
-        if lasted >= patience { Standing::Doubtful } else { Standing::Effective }
+        let known = self.confirmed.is_some_and(|until| now < until);
+        if lasted >= patience && !known { Standing::Doubtful } else { Standing::Effective }
     }
 
     /// Nobody is harmed in this window.
@@ -160,6 +163,16 @@ impl Authority {
         let usual = test.seen.get(&test.of.key())?;
         let stayed = Reading { value: usual.level(), ..usual.last.clone() };
         (stayed.is_harm() && usual.mean() >= test.of.value * HELPED).then_some(stayed)
+    }
+
+    /// Whether the run has stood still for long enough, and nothing stayed that led to it. Then it is the run's, for a while.
+    pub fn is_confirmed(&mut self, now: Duration, since: Option<Duration>) -> bool {
+        let over = since.is_some_and(|since| now.saturating_sub(since) >= PROOF);
+        if self.test.is_none() || !over {
+            return false;
+        }
+        self.confirmed = Some(now + MUTE);
+        true
     }
 
     /// The run goes on.

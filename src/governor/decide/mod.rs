@@ -279,6 +279,7 @@ impl State {
         let reason = match &foreign {
             Some(reading) => Reason::not_ours(reading),
             None if self.rest.is_spent(tick.now, tick.rule.pause_budget) => Reason::BudgetSpent(tick.rule.pause_budget),
+            None if tick.means.pace && self.authority.is_confirmed(tick.now, self.rest.since()) => Reason::Ours,
             None if self.rest.was_long_enough(tick.now) => Reason::Calm,
             None => return (Command::Pause, None),
         };

@@ -50,6 +50,9 @@ const BEYOND: f64 = 1.2;
 /// A run below this share of its pace is not held by it.
 const HELD: f64 = 0.8;
 
+/// A run is set free when its pace has not held it for so long: one that is let go sooner jumps to whatever the disk can do.
+const UNHELD: Duration = Duration::from_secs(2);
+
 /// What the run is able to do is a mean over this where it is more than was known,
 const RISE: Duration = Duration::from_secs(5);
 
@@ -70,6 +73,8 @@ pub struct Edge {
     able: f64,
     /// So long it was seen to.
     seen_for: Duration,
+    /// For how long its pace has not held it.
+    unheld_for: Duration,
     /// How fast it is.
     speed: f64,
     /// The speed at which others were harmed the last time.
@@ -107,6 +112,7 @@ impl Edge {
     pub fn see(&mut self, speed: f64, pace: Option<f64>, step: Duration) {
         self.speed = if speed.is_finite() { speed.clamp(0.0, FASTEST) } else { 0.0 };
         let held = pace.is_some_and(|pace| self.speed >= pace * HELD);
+        self.unheld_for = if held || pace.is_none() { Duration::ZERO } else { self.unheld_for.saturating_add(step) };
         if self.speed <= 0.0 || (held && self.speed <= self.able) {
             return;
         }
@@ -227,8 +233,8 @@ impl Edge {
     }
 
     fn rise(&mut self, pace: f64, next: f64) -> Climb {
-        // What a run is able to do is known once nothing held it for a while, not after its first moments.
-        if self.seen_for >= RISE && next > self.able * BEYOND {
+        // What a run is able to do is known once the pace has not held it for a while, not after its first moments.
+        if self.unheld_for >= UNHELD && next > self.able * BEYOND {
             self.ended();
             return Climb::Free;
         }

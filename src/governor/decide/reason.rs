@@ -29,6 +29,8 @@ pub enum Reason {
         /// What stays.
         reading: Reading,
     },
+    /// What harmed others was gone while the run stood still.
+    Ours,
     /// What harms others stayed while the run stood still.
     NotOurs {
         /// What stayed.
@@ -42,7 +44,7 @@ impl Reason {
         match self {
             Reason::Harm { reading } => Some((reading, reading.exceeded())),
             Reason::NoAuthority { reading } | Reason::NotOurs { reading } => Some((reading, reading.throttle)),
-            Reason::Calm | Reason::LockWait(_) | Reason::BudgetSpent(_) => None,
+            Reason::Calm | Reason::Ours | Reason::LockWait(_) | Reason::BudgetSpent(_) => None,
         }
     }
 
@@ -66,6 +68,7 @@ impl fmt::Display for Reason {
                 write!(f, "{reading} > {}", reading.signal.show(reading.exceeded()))
             }
             Reason::Calm => f.write_str("calm"),
+            Reason::Ours => f.write_str("others were calm while the run stood still: it goes on at its slowest"),
             Reason::LockWait(wait) => {
                 write!(f, "somebody waits for a lock that the dump holds, for {}", span(*wait))
             }
