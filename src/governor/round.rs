@@ -108,7 +108,7 @@ impl Governor {
     }
 
     /// Senses, decides.
-    pub fn round(&mut self, now: Instant, own: impl FnOnce(OwnRates) -> Own, means: Means) -> Round {
+    pub fn round(&mut self, now: Instant, own: Own, means: Means) -> Round {
         let mut news = vec![];
         let (samples, sensed, told) = self.sense(now, &mut news);
         self.own = sensed.own;
@@ -122,7 +122,7 @@ impl Governor {
             signals.extend(probe::judge(&felt, policy, usual));
             news.extend(trouble(&felt));
         }
-        let readings = Readings { signals, own: own(sensed.own), lock_wait: told.lock_wait, context: sensed.context };
+        let readings = Readings { signals, own, lock_wait: told.lock_wait, context: sensed.context };
         let knob = readings.own.knob;
         if self.knob != knob {
             self.knob = knob;

@@ -1,14 +1,12 @@
 //! What holds a payload that no pump stands behind: caps on its reads, or its share of the processors.
 
-use std::collections::BTreeSet;
-
 use crate::governor::readings::Knob;
 use crate::kernel::block::device::Device;
 use crate::kernel::block::stat::IoStat;
 use crate::kernel::block::{Number, Roots};
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::cgroup::limit::{IoKey, Limit};
-use crate::kernel::{Result, cgroup::controller::Controller};
+use crate::kernel::Result;
 use crate::run::limits::enforce::InForce;
 
 /// The least share of a core, in percent: less is hardly different from standing still.
@@ -19,11 +17,6 @@ const LEAST_CPU: f64 = 5.0;
 pub struct Actuator {
     /// The limits it has set, newest values.
     set: Vec<Limit>,
-}
-
-/// Whether the reads of a payload with these controllers can be capped.
-pub fn caps_reads(controllers: &BTreeSet<Controller>) -> bool {
-    controllers.contains(&Controller::Io)
 }
 
 impl Actuator {

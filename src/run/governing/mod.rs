@@ -49,6 +49,8 @@ pub struct Standing {
     pub pumped: Option<f64>,
     /// Whether reads of the payload can be capped.
     pub reads: bool,
+    /// Whether its share of the processors can be.
+    pub cpu: bool,
     /// Whether it can be stopped.
     pub pause: bool,
 }
@@ -105,18 +107,15 @@ impl Governing {
             }
             _ => (None, None),
         };
-        let round = self.governor.round(
-            now,
-            |rates| {
-                let (knob, speed) = match standing.pumped {
-                    Some(pumped) => (Knob::Bytes, pumped),
-                    None if standing.reads && rates.read_bytes >= HARDLY_READS => (Knob::Bytes, rates.read_bytes),
-                    None => (Knob::Cpu, rates.cpu * 100.0),
-                };
-                Own { knob, speed, left: left.filter(|_| knob == Knob::Bytes), time_left }
-            },
-            Means { pace: true, pause: standing.pause },
-        );
+        let rates = self.governor.own_rates();
+        let (knob, speed) = match standing.pumped {
+            Some(pumped) => (Knob::Bytes, pumped),
+            None if standing.reads && rates.read_bytes >= HARDLY_READS => (Knob::Bytes, rates.read_bytes),
+            None => (Knob::Cpu, rates.cpu * 100.0),
+        };
+        let own = Own { knob, speed, left: left.filter(|_| knob == Knob::Bytes), time_left };
+        let pace = standing.pumped.is_some() || (knob == Knob::Bytes && standing.reads) || standing.cpu;
+        let round = self.governor.round(now, own, Means { pace, pause: standing.pause });
         self.command = round.decision.command;
         self.situation = Situation::of(&round, self.mode, self.situation.reason.take());
         round

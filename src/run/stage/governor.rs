@@ -8,10 +8,11 @@ use super::cast::Cast;
 use super::{Stage, Stop, TICK};
 use crate::governor::decide::Command;
 use crate::governor::readings::Knob;
+use crate::kernel::cgroup::controller::Controller;
 use crate::kernel::group::Group;
 use crate::kernel::{self, process};
 use crate::run::governing::situation::show;
-use crate::run::governing::{Governing, Standing, actuator};
+use crate::run::governing::{Governing, Standing};
 
 /// The speed of the pump is taken over this time: long enough to be steady, short enough to follow a cut.
 const RECENT: Duration = Duration::from_secs(1);
@@ -93,14 +94,15 @@ impl Stage {
 
     fn standing(&self, now: Instant, cast: Option<&Cast>) -> Standing {
         let counted = cast.map_or(0, |cast| cast.counters.plain);
-        let controllers = match &self.group {
-            Group::Cgroup(enclosure) => Some(&enclosure.controllers),
-            Group::Descendants { .. } => None,
+        let can = |controller| match &self.group {
+            Group::Cgroup(enclosure) => !self.powerless && enclosure.controllers.contains(&controller),
+            Group::Descendants { .. } => false,
         };
         Standing {
             done: self.recorder.taken_in() + counted,
             pumped: cast.filter(|cast| cast.pump.is_some()).map(|_| self.recent_speed(now)),
-            reads: controllers.is_some_and(actuator::caps_reads),
+            reads: can(Controller::Io),
+            cpu: can(Controller::Cpu),
             pause: true,
         }
     }
@@ -127,11 +129,9 @@ impl Stage {
                 }
             }
             Err(error) => {
-                let line = format!("no authority: {}", error.chain());
-                if self.said_of_actuator.as_ref() != Some(&line) {
-                    self.recorder.note(&line).await;
-                    self.said_of_actuator = Some(line);
-                }
+                self.powerless = true;
+                let line = format!("no authority: {}; from now on the run can only be stopped", error.chain());
+                self.recorder.note(&line).await;
             }
         }
     }

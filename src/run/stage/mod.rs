@@ -70,8 +70,8 @@ pub struct Stage {
     paused_until: Option<Instant>,
     governing: Option<Governing>,
     actuator: Actuator,
-    /// What the kernel refused the governor, once it was said.
-    said_of_actuator: Option<String>,
+    /// The kernel refused the governor a limit: there is none to be had.
+    powerless: bool,
     /// The pace the pump was told.
     sent_pace: Option<Rate>,
     /// The payload was told to stand still.
@@ -110,7 +110,7 @@ impl Stage {
             paused_until: None,
             governing: None,
             actuator: Actuator::default(),
-            said_of_actuator: None,
+            powerless: false,
             sent_pace: None,
             still: false,
             freezing_since: None,
