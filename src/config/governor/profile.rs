@@ -35,9 +35,9 @@ impl Governor {
 
 fn thresholds(profile: Profile) -> Thresholds {
     let (io, memory, cpu, waiters, debt, above_usual) = match profile {
-        Profile::Gentle => (300, 300, 1000, 500, 150, 13),
-        Profile::Balanced => (500, 500, 2000, 1000, 250, 15),
-        Profile::Urgent => (2000, 2000, 5000, 3000, 1000, 30),
+        Profile::Gentle => (300, 300, 1000, 300, 150, 13),
+        Profile::Balanced => (500, 500, 2000, 500, 250, 15),
+        Profile::Urgent => (2000, 2000, 5000, 2000, 1000, 30),
     };
     Thresholds {
         io_stall: Share(io),

@@ -193,7 +193,7 @@ fn the_merged_policy_of_a_sample() {
     io_stall = "5%"          # profile balanced
     memory_stall = "5%"      # profile balanced
     cpu_stall = "20%"        # profile balanced
-    waiting_sessions = 1.0   # profile balanced
+    waiting_sessions = 0.5   # profile balanced
     dirty_debt = "250ms"     # profile balanced
     above_usual = 1.5        # profile balanced
     floor = "1MB/s"          # profile balanced

@@ -24,12 +24,15 @@ const QUICK: Duration = Duration::from_secs(3);
 /// a tenth higher and a third more decisions.
 const SLOW: f64 = 0.05;
 
-/// And by once more of it for each such span of calm (ADR 3): a run that was cut in its first second, when it had hardly begun, must not
-/// take a minute to become as fast as nobody minds.
-const STEEPER_EACH: Duration = Duration::from_secs(5);
+/// After so long without harm the edge is somewhere else (ADR 3): a run that was cut in its first second, when it had hardly begun, must
+/// not take a minute to become as fast as nobody minds.
+const STEEPER_AFTER: Duration = Duration::from_secs(5);
 
-/// But never by more than this in a second.
-const STEEPEST: f64 = 0.3;
+/// From then on the growth itself grows by this in a calm second,
+const STEEPER: f64 = 0.09;
+
+/// but to no more than this.
+const STEEPEST: f64 = 0.5;
 
 /// And by this in one that is neither calm nor harm. In the simulator 0, 1 and 3 % are alike; it is here so that no such night starves.
 const CREEP: f64 = 0.01;
@@ -226,8 +229,8 @@ impl Edge {
         };
         let from = self.climbing_from.unwrap_or(pace);
         let (step, safe) = (step.as_secs_f64(), harm * SAFE_SHARE);
-        let growth = SLOW * (self.calm_for.as_secs_f64() / STEEPER_EACH.as_secs_f64()).max(1.0);
-        let slowly = pace * (1.0 + growth.min(STEEPEST) * step);
+        let beyond = self.calm_for.saturating_sub(STEEPER_AFTER).as_secs_f64();
+        let slowly = pace * (1.0 + (SLOW + STEEPER * beyond).min(STEEPEST) * step);
         let quickly = (pace + (safe - from).max(0.0) * step / QUICK.as_secs_f64()).min(safe);
         self.rise(pace, quickly.max(slowly))
     }
