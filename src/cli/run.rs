@@ -3,6 +3,7 @@
 use super::context::block_on;
 use super::{Context, output};
 use crate::config::governor::Mode;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
 use crate::report::live::{Detail, Live};
@@ -16,7 +17,8 @@ use crate::run::{launch, plan};
 #[command(after_help = "Examples:
   govern run etc             make the backup now, with progress on a terminal
   govern run etc --watch     see what the governor sees, live
-  govern run etc --sense-only   let nothing be slowed, and read in the log what would have been
+  govern run etc --sense-only
+                             let nothing be slowed, and read in the log what would have been
   govern run etc --quiet     say nothing unless something is wrong: for a crontab
   govern run etc --dry-run   show the phases, their commands, and what retention would remove")]
 pub struct Args {
@@ -26,7 +28,7 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Show what the governor reads and decides, and why, live
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with_all = ["dry_run", "quiet"])]
     watch: bool,
     /// Only record what the governor would do: nothing is slowed
     #[arg(long, conflicts_with = "dry_run")]
@@ -63,7 +65,11 @@ impl HowMuch {
 /// Runs it.
 pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
     let mut job = context.job(&args.job)?;
-    if args.sense_only && job.policy.governor.mode == Mode::On {
+    if args.sense_only {
+        if job.policy.governor.mode == Mode::Off {
+            let why = format!("`--sense-only`: the governor of job `{}` is off", args.job);
+            return Err(Failure::new(Exit::Usage, why).hint("take `mode = \"off\"` out of `[governor]`"));
+        }
         job.policy.governor.mode = Mode::SenseOnly;
     }
     let asked_at = Stamp::now();

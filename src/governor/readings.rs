@@ -223,6 +223,8 @@ pub struct Context {
     pub temperature: Option<f64>,
     /// The mean clock of the processors, in MHz.
     pub clock: Option<f64>,
+    /// What the run's session at the database server waits for, such as `ClientWrite` while the run does not take what it sends.
+    pub session_waits: Option<String>,
     /// Stall of units that work for the run, by unit: io, 0 to 1.
     pub agents: Vec<(Arc<str>, f64)>,
 }

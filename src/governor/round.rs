@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::decide::{self, Decision, Means, Rule, State};
 use super::harm;
 use super::probe::{self, Felt, Probes, Stands};
-use super::readings::{Knob, Own, Readings, Sample};
+use super::readings::{Context, Knob, Own, Readings, Sample};
 use super::sense::{OwnRates, Sensed, Senses};
 use super::server::{Server, Told};
 use super::usual::{Quiet, Usual};
@@ -122,7 +122,12 @@ impl Governor {
             signals.extend(probe::judge(&felt, policy, usual));
             news.extend(trouble(&felt));
         }
-        let readings = Readings { signals, own, lock_wait: told.lock_wait, context: sensed.context };
+        let readings = Readings {
+            signals,
+            own,
+            lock_wait: told.lock_wait,
+            context: Context { session_waits: told.session_waits, ..sensed.context },
+        };
         let knob = readings.own.knob;
         if self.knob != knob {
             self.knob = knob;

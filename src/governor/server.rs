@@ -20,6 +20,8 @@ const LIKELY: &[&str] = &["postgresql", "postgres"];
 /// The server of one run.
 #[derive(Debug)]
 pub struct Server {
+    /// The same whatever is known of it, for what is usual goes by it.
+    name: Arc<str>,
     watcher: Watcher,
     waiting: Mean,
     blocked: Mean,
@@ -37,14 +39,23 @@ pub struct Told {
     pub samples: Vec<Sample>,
     /// The longest wait for a lock that the dump holds.
     pub lock_wait: Option<Duration>,
+    /// What the dump's own session waits for.
+    pub session_waits: Option<String>,
     /// What cannot be seen, and what stands in.
     pub news: Vec<String>,
 }
 
 impl Server {
-    /// Watches through this connection.
-    pub fn new(watcher: Watcher) -> Server {
-        Server { watcher, waiting: Mean::default(), blocked: Mean::default(), homes: BTreeMap::new(), seen_at: None }
+    /// Watches the server of this name.
+    pub fn new(name: &str, watcher: Watcher) -> Server {
+        Server {
+            name: name.into(),
+            watcher,
+            waiting: Mean::default(),
+            blocked: Mean::default(),
+            homes: BTreeMap::new(),
+            seen_at: None,
+        }
     }
 
     /// What is known now.
@@ -55,14 +66,16 @@ impl Server {
             Sight::Seen(view) => {
                 self.find_homes(&view.agents);
                 let cgroups: BTreeSet<PathBuf> = self.homes.values().cloned().collect();
-                let name = name(&cgroups);
                 // A view counts once: the same one twice is no second witness.
                 if self.seen_at != Some(view.at) {
                     self.seen_at = Some(view.at);
                     self.waiting.take(now, f64::from(view.waiting));
                 }
-                let samples = vec![Sample { signal: Signal::Waiters, of: name, value: self.waiting.value() }];
-                Told { agents: Agents { cgroups, pids: view.agents }, samples, lock_wait: view.lock_wait, news: vec![] }
+                let samples =
+                    vec![Sample { signal: Signal::Waiters, of: self.name.clone(), value: self.waiting.value() }];
+                let agents = Agents { cgroups, pids: view.agents };
+                let (lock_wait, session_waits) = (view.lock_wait, view.agent_wait);
+                Told { agents, samples, lock_wait, session_waits, news: vec![] }
             }
             Sight::Blind { why, part } => self.blocked(now, senses, &why, part),
         }
@@ -93,7 +106,7 @@ impl Server {
         let cgroups = if known.is_empty() { senses.groups_of(likely) } else { known };
         let what = match cgroups.is_empty() {
             true => "nothing of the database server steers".to_owned(),
-            false => format!("steering by blocked tasks of {} instead", name(&cgroups)),
+            false => format!("steering by blocked tasks of {} instead", units(&cgroups)),
         };
         let news = vec![format!("sessions of the database server cannot be seen: {why}; {what}")];
         let counts = cgroups.iter().filter_map(|cgroup| senses.blocked_in(cgroup, &pids));
@@ -101,13 +114,13 @@ impl Server {
         // Where it is not known which is the dump's own backend, one of them is it.
         let own = if pids.is_empty() { 1.0 } else { 0.0 };
         let value = self.blocked.take(now, (blocked - own).max(0.0));
-        let samples = vec![Sample { signal: Signal::Blocked, of: name(&cgroups), value }];
-        Told { agents: Agents { cgroups, pids }, samples, lock_wait, news }
+        let samples = vec![Sample { signal: Signal::Blocked, of: self.name.clone(), value }];
+        Told { agents: Agents { cgroups, pids }, samples, lock_wait, session_waits: None, news }
     }
 }
 
 /// `postgresql@15-main.service`.
-fn name(cgroups: &BTreeSet<PathBuf>) -> Arc<str> {
-    let last = cgroups.first().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
-    last.map_or_else(|| "the database server".into(), |name| name.as_ref().into())
+fn units(cgroups: &BTreeSet<PathBuf>) -> String {
+    let names = cgroups.iter().filter_map(|path| path.file_name());
+    names.map(|name| name.to_string_lossy()).collect::<Vec<_>>().join(", ")
 }

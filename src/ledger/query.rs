@@ -109,10 +109,7 @@ pub(super) fn as_rfc3339<S: serde::Serializer>(stamp: &Stamp, to: S) -> std::res
     to.serialize_str(&stamp.rfc3339())
 }
 
-pub(super) fn as_rfc3339_if_any<S: serde::Serializer>(
-    stamp: &Option<Stamp>,
-    to: S,
-) -> std::result::Result<S::Ok, S::Error> {
+fn as_rfc3339_if_any<S: serde::Serializer>(stamp: &Option<Stamp>, to: S) -> std::result::Result<S::Ok, S::Error> {
     match stamp {
         Some(stamp) => as_rfc3339(stamp, to),
         None => to.serialize_none(),

@@ -7,7 +7,7 @@ use crate::ledger::decisions::DecisionRow;
 /// For people.
 pub fn render(rows: &[DecisionRow]) -> String {
     if rows.is_empty() {
-        return "the governor had nothing to decide: nobody was harmed\n".to_owned();
+        return "no decisions: nothing harmed others as far as it was looked at\n".to_owned();
     }
     let mut table = table(&["AT", "DECISION"], &[]);
     for row in rows {

@@ -4,7 +4,7 @@ use crate::governor::readings::{Context, Knob, Reading};
 use crate::run::event::Progress;
 use crate::run::governing::situation::{Situation, show};
 
-/// `free at 38.1 MiB/s | io stall of nginx.service 1.2 % (harm: 5.0 %) | load 0.42, 48 °C`.
+/// `free, does 38.1 MiB/s | io stall of nginx.service 1.2 % (harm: 5.0 %) | load 0.42, 48 °C`.
 pub fn line(situation: &Situation, progress: &Progress) -> String {
     let mut parts = vec![state(situation, progress)];
     parts.extend(situation.readings.iter().map(reading));
@@ -39,6 +39,7 @@ fn context(context: &Context) -> String {
     parts.extend(
         context.agents.iter().map(|(unit, stall)| format!("{unit} works for it, io stall {:.1} %", stall * 100.0)),
     );
+    parts.extend(context.session_waits.iter().map(|wait| format!("its session waits in {wait}")));
     parts.extend(context.foreign_disk.map(|bytes| format!("others' disk {}", rate(bytes))));
     parts.extend(context.foreign_run_queue.map(|tasks| format!("others' run queue {tasks:.0}")));
     parts.extend(context.load.map(|load| format!("load {load:.2}")));

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use govern::config::governor::OnConflict;
+use govern::config::fragment::KindName;
+use govern::config::governor::{Governor, Profile};
 use govern::governor::decide::{Command, Means, Rule, State, decide};
-use govern::governor::readings::{Own, Readings};
+use govern::governor::readings::{Knob, Own, Readings};
 
 use crate::machine::{Answer, Machine, STEP, WINDOW};
 use crate::night::Night;
@@ -20,10 +21,6 @@ const FOREVER: f64 = 30_000.0;
 
 /// Seconds after the end in which those who came before it are answered.
 const DRAIN: f64 = 5.0;
-
-/// What a throttled run is slowest, and how far it may be stretched: the balanced profile.
-pub const FLOOR: f64 = 2e6;
-pub const STRETCH: f64 = 10.0;
 
 /// A way to hold it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -133,12 +130,12 @@ pub fn live(night: &Night, arm: Arm, tell: bool) -> Outcome {
     }
 }
 
-fn rule() -> Rule {
-    Rule {
-        floor: FLOOR,
-        stretch: STRETCH,
-        pause_budget: Duration::from_secs(120),
-        lock_wait_max: None,
-        on_conflict: OnConflict::Protect,
-    }
+/// What holds for a dump without a word.
+pub fn balanced() -> Governor {
+    Governor::of_profile(Profile::Balanced, KindName::PgDump)
+}
+
+/// The numbers of it that decide.
+pub fn rule() -> Rule {
+    Rule::of(&balanced(), Knob::Bytes)
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::Lived;
-use crate::arm::{FLOOR, STRETCH};
+use crate::arm::rule;
 use crate::night::{SHAPES, Shape};
 use crate::score::Score;
 
@@ -110,7 +110,7 @@ pub fn held(nights: &[Lived]) -> ExitCode {
         governed = (governed.0 + own.outage * all.0, governed.1 + own.outage * all.1);
         // Never below a fifth of the floor, and the floor is a tenth of what it can do: far more than any night takes.
         let size = night.backup.files + night.backup.dump;
-        let bound = (lived.free.took * STRETCH).max(size / FLOOR) * 2.0 + 120.0;
+        let bound = (lived.free.took * rule().stretch).max(size / rule().floor) * 2.0 + 120.0;
         must(own.took < bound, format!("seed {seed}: {:.0} s, more than {bound:.0}", own.took));
     }
     must(

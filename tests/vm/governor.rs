@@ -16,7 +16,7 @@ pub const TESTS: &[Test] = &[
 /// A disk on which waiting is easy.
 const SLOW: Speed = Speed { bytes: 10 << 20, requests: 100 };
 
-const NOTHING: &str = "the governor had nothing to decide: nobody was harmed";
+const NOTHING: &str = "no decisions: nothing harmed others as far as it was looked at";
 
 /// Writes a policy.
 fn policy(machine: &Machine, name: &str, text: &str) {
@@ -113,20 +113,23 @@ fn clients_beside_a_dump_are_heard(machine: &mut Machine) {
     machine.throttle("partition", SLOW);
     machine
         .ok("sync; echo 3 >/proc/sys/vm/drop_caches; nohup govern run shop --quiet >/tmp/shop.out 2>&1 </dev/null &");
-    machine.until("pgrep -f 'pg_dump.*shop' >/dev/null");
+    machine.until("pgrep -f 'pg_dump.*format=custom.*shop' >/dev/null");
     let cgroup = "cat /proc/$(runuser -u postgres -- psql -p 5499 -Atc \"select pid from pg_stat_activity where application_name like 'govern/%' and query ilike 'copy%' limit 1\")/cgroup";
     machine.ok(
         "systemd-run --quiet --collect --unit=clients --uid=postgres -- pgbench -p 5499 -n -c 6 -j 2 -T 60 -S shop",
     );
-    machine.until("govern log shop --decisions | grep -q throttle");
+    machine.until("govern log shop --decisions | grep -q 'throttle.*waiting sessions of postgres:5499'");
     let home = machine.until(cgroup);
     assert!(home.contains("postgresql@15-governed.service"), "the backend stays where it is: {home}");
     let server = "/sys/fs/cgroup/system.slice/system-postgresql.slice/postgresql@15-governed.service";
     assert_eq!(machine.ok(&format!("cat {server}/cgroup.freeze")), "0");
-    assert_eq!(machine.ok(&format!("cat {server}/io.max 2>/dev/null")), "", "nothing of the server is limited");
+    assert_eq!(
+        machine.ok(&format!("if test -e {server}/io.max; then cat {server}/io.max; fi")),
+        "",
+        "nothing of the server is limited"
+    );
     let told = decisions(machine, "shop");
     println!("{told}");
-    assert!(told.contains("waiting sessions of postgresql@15-governed.service"), "{told}");
     machine.ok("systemctl stop clients 2>/dev/null || true");
     machine.throttle("partition", Speed::default());
     machine.until("! pgrep -f 'govern run shop' >/dev/null");
@@ -148,7 +151,7 @@ fn a_command_without_a_pipe_is_held_by_caps(machine: &mut Machine) {
     machine.until(&format!(
         "awk '{{ split($2, read, \"=\"); if (read[2] > 8000000) found = 1 }} END {{ exit !found }}' {payload}/io.stat"
     ));
-    assert!(!machine.ok(&format!("cat {payload}/io.max")).contains("rbps=2"), "nothing holds it yet");
+    machine.ok(&format!("! grep -q 'rbps=[0-9]' {payload}/io.max"));
     machine.ok("touch /run/harm");
     machine.until(&format!("grep -q 'rbps=[0-9]' {payload}/io.max"));
     machine.until("govern log reader --decisions | grep -q 'throttle .* → .*: no answer of users'");
@@ -171,5 +174,12 @@ fn what_vanishes_ends_nothing(machine: &mut Machine) {
     let log = machine.ok("govern log witnessed");
     assert_eq!(log.matches("`witness-a.service` has gone").count(), 1, "{log}");
     assert!(log.contains(" ok after "), "{log}");
+    // Rounds came in time, also with a disk that was busy: an order of magnitude below what anybody would feel.
+    let late: u64 = machine
+        .ok("govern log witnessed | sed -n 's/.*99 of 100 at most \\([0-9]*\\) ms late.*/\\1/p'")
+        .parse()
+        .unwrap();
+    println!("  99 of 100 rounds were at most {late} ms late");
+    assert!(late < 500, "{log}");
     machine.ok("systemctl stop witness-b");
 }

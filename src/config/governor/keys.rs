@@ -45,7 +45,7 @@ pub struct GovernorKeys {
     pub pause_budget: Field<Duration>,
     /// `lock_wait_max`: 1 s to 12 h; `None` is `"unlimited"`.
     pub lock_wait_max: Field<Option<Duration>>,
-    /// `deadline`: 1 min to 7 days, or a time of day; `None` is `"none"`.
+    /// `deadline`: 1 s to 7 days, or a time of day; `None` is `"none"`.
     pub deadline: Field<Option<Deadline>>,
     /// `on_conflict`
     pub on_conflict: Field<OnConflict>,

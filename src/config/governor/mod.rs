@@ -88,7 +88,7 @@ impl Profile {
     }
 }
 
-/// From where on a signal means harm. Each also has a calm level, half of it.
+/// From where on a signal means harm. Calm begins midway between that and what is usual.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// Share of time in which a protected unit waits for a disk.

@@ -86,8 +86,8 @@ fn values() {
     6:12 `deadline` must be a time of day from `00:00` to `23:59`, not `25:00` | -
     ");
     insta::assert_snapshot!(of("deadline = \"morning\""), @"5:12 `deadline` must be a duration such as `90m`, a time of day such as `06:30`, or `none`, not `morning` | -");
-    insta::assert_snapshot!(of("deadline = \"5s\"\nmod = \"on\"\nio_stal = \"5%\"\nfoo = 3"), @"
-    5:12 `deadline` must be from `1m` to `7d`, not `5s` | -
+    insta::assert_snapshot!(of("deadline = \"8d\"\nmod = \"on\"\nio_stal = \"5%\"\nfoo = 3"), @"
+    5:12 `deadline` must be from `1s` to `7d`, not `8d` | -
     6:1 unknown key `mod` | did you mean `mode`?
     7:1 unknown key `io_stal` | did you mean `io_stall`?
     8:1 unknown key `foo` | did you mean `floor`?

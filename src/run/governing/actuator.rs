@@ -1,12 +1,12 @@
 //! What holds a payload that no pump stands behind: caps on its reads, or its share of the processors.
 
 use crate::governor::readings::Knob;
+use crate::kernel::Result;
 use crate::kernel::block::device::Device;
 use crate::kernel::block::stat::IoStat;
 use crate::kernel::block::{Number, Roots};
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::cgroup::limit::{IoKey, Limit};
-use crate::kernel::Result;
 use crate::run::limits::enforce::InForce;
 
 /// The least share of a core, in percent: less is hardly different from standing still.

@@ -7,7 +7,7 @@ use super::lateness::Lateness;
 use super::situation::Situation;
 use super::{Governing, deadline};
 use crate::config::governor::{Governor as Policy, Mode, Target};
-use crate::config::policy::Kind;
+use crate::config::policy::{Connection, Kind};
 use crate::governor::database::Watcher;
 use crate::governor::decide::Command;
 use crate::governor::probe::Probes;
@@ -58,6 +58,9 @@ pub async fn begin(request: &Request, group: &Group, state: &Path) -> Option<Gov
     let ours = ours(request, group);
     let senses = Senses::open(&Roots::default(), &policy, ours, &units);
     let (deadline, expected) = due(&policy, request, state);
+    if deadline.is_some() && expected.is_none() {
+        remarks.push("the deadline does not steer this time: no earlier run tells how much there is to do".to_owned());
+    }
     let mode = policy.mode;
     let probes = Probes::start(&policy.probes);
     let governor = Governor::new(policy, senses, probes, server(request), usual(state, request.asked_at));
@@ -108,7 +111,20 @@ fn server(request: &Request) -> Option<Server> {
     }
     // An account that does not exist is told when the payload is prepared.
     let account = payload_account(request.policy.supervision.user.as_deref()).ok().flatten();
-    Some(Server::new(Watcher::start(&dump.connection, account.as_ref(), &request.run)))
+    let watcher = Watcher::start(&dump.connection, account.as_ref(), &request.run);
+    Some(Server::new(&server_name(&dump.connection), watcher))
+}
+
+/// A name for the server that holds no account and no secret: `postgres`, `postgres db.example:5433`.
+fn server_name(connection: &Connection) -> String {
+    let mut name = "postgres".to_owned();
+    if let Some(of) = connection.service.as_ref().or(connection.host.as_ref()) {
+        name.push_str(&format!(" {of}"));
+    }
+    if let Some(port) = connection.port {
+        name.push_str(&format!(":{port}"));
+    }
+    name
 }
 
 fn usual(state: &Path, now: Stamp) -> Usual {

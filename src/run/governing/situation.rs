@@ -80,7 +80,7 @@ pub fn show(knob: Knob, speed: f64) -> String {
 }
 
 impl fmt::Display for Situation {
-    /// `at 19.1 MiB/s: io stall of nginx.service 9.2 % > 5.0 %`
+    /// `at 19.1 MiB/s`, `paused`, `free (only recorded)`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.command {
             Command::Free => f.write_str("free")?,

@@ -6,18 +6,17 @@ use super::cluster::{Cluster, can_start};
 use super::{NO_GLOBALS, assert_nothing_half_done, bulky, policy, sessions, wait_for_bytes};
 use crate::harness::{World, finish, wait_for};
 
-/// A dump at a pace that leaves time to get into its way; only locks lead the governor.
+/// A server with a large table; only locks lead the governor.
 fn dump(governor: &str) -> (World, Cluster) {
     let (world, cluster) = (World::new(), Cluster::start());
     bulky(&cluster);
     std::fs::write(
         world.path("config/govern.toml"),
         format!(
-            "[governor]\nprotect = [\"nobody.service\"]\nbaseline = \"0s\"\nwaiting_sessions = 1000.0\n{governor}\n"
+            "[governor]\nprotect = [\"nobody.service\"]\nbaseline = \"0s\"\nwaiting_sessions = 1000.0\ndirty_debt = \"1m\"\n{governor}\n"
         ),
     )
     .unwrap();
-    policy(&world, cluster.host(), "[\"bulky\"]", "rate = \"2MB/s\"", NO_GLOBALS);
     (world, cluster)
 }
 

@@ -1,7 +1,7 @@
 # Makes each arm start from the same: nothing left of the one before, and the cache as full of the database as it is after days.
 systemctl stop 'load-*' 'backup*' 'govern-*' 2>/dev/null || true
 systemctl reset-failed
-rm -rf /forum/backup/* /run/incident /etc/govern
+rm -rf /forum/backup/* /run/incident /etc/govern /var/lib/govern
 mkdir -p /run/incident /etc/govern/jobs
 chown postgres: /run/incident
 systemctl is-active --quiet postgresql@15-main nginx php8.2-fpm memcached
