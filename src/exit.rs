@@ -15,7 +15,7 @@ pub enum Exit {
     Unavailable,
     /// The worker vanished, or govern itself failed.
     Internal,
-    /// Not now: another run of the job is under way.
+    /// Not now: another run of the job is under way, or others waited too long for a lock that the dump held.
     NotNow,
     /// A right is missing: a password, a permission.
     NoPermission,
@@ -40,7 +40,10 @@ impl Exit {
         (Exit::Warning, "done and published, with something to look at, such as a file that changed while it was read"),
         (Exit::Unavailable, "something the job needs is not there: a source, a tool, a server; nothing was written"),
         (Exit::Internal, "the worker vanished, or govern itself failed"),
-        (Exit::NotNow, "not now: another run of the job is under way"),
+        (
+            Exit::NotNow,
+            "not now, try again later: another run of the job is under way, or others waited too long for a lock that the dump held",
+        ),
         (Exit::NoPermission, "a right is missing: a password, a permission"),
         (Exit::Config, "a policy has errors"),
         (Exit::Timeout, "the job was active longer than its `timeout`"),

@@ -141,6 +141,7 @@ fn senses(tree: &Tree) -> Senses {
         payload: Some(tree.payload.clone()),
         unit: Some(tree.run.clone()),
         devices,
+        near: vec![],
     };
     Senses::open(&roots, &governor, ours, &[])
 }

@@ -20,6 +20,9 @@ pub const TICK: Duration = Duration::from_millis(250);
 /// quiet need not be waited for.
 const CALM_WINDOWS: usize = 4;
 
+/// So many different troubles are told in one run: reasons may hold what changes all the time.
+const MOST_SAID: usize = 200;
+
 /// The governor of one run.
 pub struct Governor {
     policy: Policy,
@@ -97,9 +100,11 @@ impl Governor {
 
     /// The quiet is over: what was seen in it is what is usual from now on. Returned is what is worth remembering.
     pub fn end_the_quiet(&mut self) -> Usual {
-        let fresh = self.quiet.take().map(Quiet::usual).unwrap_or_default();
-        self.usual.renew(fresh.clone());
-        fresh
+        let fresh = self.quiet.take().filter(|quiet| quiet.windows() > 0).map(Quiet::usual);
+        if let Some(fresh) = fresh {
+            self.usual.renew(fresh);
+        }
+        self.usual.clone()
     }
 
     /// What the run itself moved and burned in the last window.
@@ -134,6 +139,9 @@ impl Governor {
             self.state.change_knob();
         }
         let rule = Rule::of(&self.policy, knob);
+        if !means.test {
+            self.state.carry_on();
+        }
         let decision =
             decide::decide(now.saturating_duration_since(self.begun), &readings, &rule, means, &mut self.state);
         Round { readings, decision, news: self.first_time(news) }
@@ -155,6 +163,9 @@ impl Governor {
     }
 
     fn first_time(&mut self, news: Vec<String>) -> Vec<String> {
+        if self.said.len() > MOST_SAID {
+            return vec![];
+        }
         news.into_iter().filter(|line| self.said.insert(line.clone())).collect()
     }
 }

@@ -3,7 +3,7 @@
 //! The cgroup of the server is no witness while it is being dumped: the dump's own backend waits for the disk more than anybody. So
 //! the sessions of others testify in its place, and where those cannot be seen, the tasks of the server that are blocked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +17,12 @@ use crate::kernel::procfs::{self, PROC, Pid};
 /// Units that are taken for the server where its sessions cannot be seen.
 const LIKELY: &[&str] = &["postgresql", "postgres"];
 
+/// What a process of the server is called.
+const PROGRAM: &str = "postgres";
+
+/// What was seen so long ago tells nothing of now.
+const STALE: Duration = Duration::from_millis(1500);
+
 /// The server of one run.
 #[derive(Debug)]
 pub struct Server {
@@ -25,8 +31,10 @@ pub struct Server {
     watcher: Watcher,
     waiting: Mean,
     blocked: Mean,
-    /// The cgroup of each backend of the run, found once.
-    homes: BTreeMap<Pid, PathBuf>,
+    /// Whether it can be on this machine.
+    is_local: bool,
+    /// The cgroups of the run's backends, relative to the mount.
+    homes: BTreeSet<PathBuf>,
     seen_at: Option<Instant>,
 }
 
@@ -46,14 +54,15 @@ pub struct Told {
 }
 
 impl Server {
-    /// Watches the server of this name.
-    pub fn new(name: &str, watcher: Watcher) -> Server {
+    /// Watches the server of this name; `is_local` where it can be on this machine.
+    pub fn new(name: &str, is_local: bool, watcher: Watcher) -> Server {
         Server {
             name: name.into(),
             watcher,
             waiting: Mean::default(),
             blocked: Mean::default(),
-            homes: BTreeMap::new(),
+            is_local,
+            homes: BTreeSet::new(),
             seen_at: None,
         }
     }
@@ -62,10 +71,13 @@ impl Server {
     pub fn ask(&mut self, now: Instant, senses: &Senses) -> Told {
         let sight = self.watcher.sight().clone();
         match sight {
-            Sight::Connecting => Told::default(),
+            // Its backend may be at work already: until it is known which that is, the whole server is no witness.
+            Sight::Connecting => Told { agents: self.agents(&[], senses), ..Told::default() },
+            Sight::Seen(view) if now.saturating_duration_since(view.at) > STALE => {
+                Told { agents: self.agents(&view.agents, senses), lock_wait: view.lock_wait, ..Told::default() }
+            }
             Sight::Seen(view) => {
                 self.find_homes(&view.agents);
-                let cgroups: BTreeSet<PathBuf> = self.homes.values().cloned().collect();
                 // A view counts once: the same one twice is no second witness.
                 if self.seen_at != Some(view.at) {
                     self.seen_at = Some(view.at);
@@ -73,7 +85,7 @@ impl Server {
                 }
                 let samples =
                     vec![Sample { signal: Signal::Waiters, of: self.name.clone(), value: self.waiting.value() }];
-                let agents = Agents { cgroups, pids: view.agents };
+                let agents = Agents { cgroups: self.homes.clone(), pids: self.local(&view.agents) };
                 let (lock_wait, session_waits) = (view.lock_wait, view.agent_wait);
                 Told { agents, samples, lock_wait, session_waits, news: vec![] }
             }
@@ -81,41 +93,57 @@ impl Server {
         }
     }
 
+    /// Takes note of where the backends of the run are. Between two of its dumps there are none, and the server is a witness again.
     fn find_homes(&mut self, agents: &[Pid]) {
         if agents.is_empty() {
-            // Between two dumps of a run the server is a witness again.
             self.homes.clear();
         }
-        for pid in agents {
-            if !self.homes.contains_key(pid)
-                && let Some(cgroup) = procfs::cgroup_of(Path::new(PROC), *pid)
-            {
-                // The kernel writes it from the root of the hierarchy, units are told relative to its mount.
-                self.homes.insert(*pid, cgroup.strip_prefix("/").map(Path::to_path_buf).unwrap_or(cgroup));
-            }
+        for pid in self.local(agents) {
+            // The kernel writes it from the root of the hierarchy, units are told relative to its mount. What is in the root itself is in
+            // nobody's group.
+            let home = procfs::cgroup_of(Path::new(PROC), pid);
+            let home = home.and_then(|home| home.strip_prefix("/").map(Path::to_path_buf).ok());
+            self.homes.extend(home.filter(|home| !home.as_os_str().is_empty()));
         }
     }
 
-    /// Without its sessions: tasks of what looks like the server.
+    /// Those of its processes that are on this machine. A server elsewhere tells numbers that somebody else may have here.
+    fn local(&self, agents: &[Pid]) -> Vec<Pid> {
+        let is_server = |pid: &Pid| procfs::name(Path::new(PROC), *pid).is_some_and(|name| name == PROGRAM);
+        if self.is_local { agents.iter().copied().filter(is_server).collect() } else { vec![] }
+    }
+
+    /// Its groups as far as they are known, else what looks like it.
+    fn agents(&mut self, pids: &[Pid], senses: &Senses) -> Agents {
+        if !pids.is_empty() {
+            self.find_homes(pids);
+        }
+        let likely = |unit: &str| LIKELY.iter().any(|name| unit.starts_with(name));
+        let cgroups = match (self.homes.is_empty(), self.is_local) {
+            (false, _) => self.homes.clone(),
+            (true, true) => senses.groups_of(likely),
+            (true, false) => BTreeSet::new(),
+        };
+        Agents { cgroups, pids: self.local(pids) }
+    }
+
+    /// Without its sessions: tasks of the server.
     fn blocked(&mut self, now: Instant, senses: &Senses, why: &str, part: Option<View>) -> Told {
         let pids = part.as_ref().map(|view| view.agents.clone()).unwrap_or_default();
         let lock_wait = part.and_then(|view| view.lock_wait);
-        self.find_homes(&pids);
-        let known: BTreeSet<PathBuf> = self.homes.values().cloned().collect();
-        let likely = |unit: &str| LIKELY.iter().any(|name| unit.starts_with(name));
-        let cgroups = if known.is_empty() { senses.groups_of(likely) } else { known };
-        let what = match cgroups.is_empty() {
+        let agents = self.agents(&pids, senses);
+        let what = match agents.cgroups.is_empty() {
             true => "nothing of the database server steers".to_owned(),
-            false => format!("steering by blocked tasks of {} instead", units(&cgroups)),
+            false => format!("steering by blocked tasks of {} instead", units(&agents.cgroups)),
         };
         let news = vec![format!("sessions of the database server cannot be seen: {why}; {what}")];
-        let counts = cgroups.iter().filter_map(|cgroup| senses.blocked_in(cgroup, &pids));
+        let counts = agents.cgroups.iter().filter_map(|cgroup| senses.blocked_in(cgroup, &agents.pids));
         let blocked = f64::from(counts.sum::<u32>());
         // Where it is not known which is the dump's own backend, one of them is it.
-        let own = if pids.is_empty() { 1.0 } else { 0.0 };
+        let own = if agents.pids.is_empty() { 1.0 } else { 0.0 };
         let value = self.blocked.take(now, (blocked - own).max(0.0));
         let samples = vec![Sample { signal: Signal::Blocked, of: self.name.clone(), value }];
-        Told { agents: Agents { cgroups, pids }, samples, lock_wait, session_waits: None, news }
+        Told { agents, samples, lock_wait, session_waits: None, news }
     }
 }
 

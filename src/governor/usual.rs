@@ -9,6 +9,9 @@ use super::readings::{Sample, Signal};
 /// simulator took three times as long, with ten times the decisions.
 const SPREAD: f64 = 2.0;
 
+/// What is left of a remembered value that was not seen again.
+const FADES: f64 = 0.5;
+
 /// What a value is about.
 pub type Key = (Signal, Arc<str>);
 
@@ -34,8 +37,12 @@ impl Usual {
         self.values.insert(key, value);
     }
 
-    /// Takes over what was just seen; what was not seen stays as it was remembered.
+    /// Takes over what was just seen. Of what was not seen this time half is left: a night on which everybody waited must not raise the
+    /// thresholds of a month.
     pub fn renew(&mut self, fresh: Usual) {
+        for value in self.values.values_mut() {
+            *value *= FADES;
+        }
         self.values.extend(fresh.values);
     }
 
@@ -129,13 +136,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_stays_where_nothing_new_was_seen() {
+    fn what_is_remembered_fades_where_it_was_not_seen_again() {
         let other: Arc<str> = "php.service".into();
         let mut usual = Usual::known([((Signal::IoStall, other.clone()), 0.3)]);
         let mut quiet = Quiet::default();
         quiet.take(&[sample(0.5)], false);
         usual.renew(quiet.usual());
-        assert_eq!(usual.of(Signal::IoStall, &other), Some(0.3));
+        assert_eq!(usual.of(Signal::IoStall, &other), Some(0.15));
         assert_eq!(usual.iter().count(), 2);
     }
 }

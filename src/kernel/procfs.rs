@@ -81,6 +81,11 @@ pub fn stat(proc: &Path, pid: Pid) -> Option<Stat> {
     parse_stat(&text)
 }
 
+/// What a process is called; `None` when it is gone.
+pub fn name(proc: &Path, pid: Pid) -> Option<String> {
+    Some(fs::read_text_lossy(&proc.join(format!("{pid}/comm"))).ok()??.trim_end().to_owned())
+}
+
 /// The cgroup2 of a process, as a path below the root of the hierarchy; `None` when it is gone, or where there is none.
 pub fn cgroup_of(proc: &Path, pid: Pid) -> Option<PathBuf> {
     parse_cgroup(&fs::read_text_lossy(&proc.join(format!("{pid}/cgroup"))).ok()??)

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use tokio::net::{UnixListener, UnixStream};
 
+use super::procfs::Pid;
 use super::{Error, Result, account, fs};
 
 /// A connected pair: ours, watched by the runtime, and the one to hand to a child.
@@ -65,6 +66,12 @@ pub async fn accept(listener: &UnixListener) -> Result<StdStream> {
     let stream = stream.into_std().map_err(failed)?;
     stream.set_nonblocking(false).map_err(failed)?;
     Ok(stream)
+}
+
+/// The process at the other end, as it was when it began to listen; `None` where the kernel does not tell.
+pub fn peer_process(stream: &StdStream) -> Option<Pid> {
+    let peer = nix::sys::socket::getsockopt(stream, nix::sys::socket::sockopt::PeerCredentials).ok()?;
+    Some(peer.pid()).filter(|pid| *pid > 0)
 }
 
 /// Whether the peer may give orders: root, or the account this process runs as.

@@ -25,6 +25,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::group::Group;
 use crate::kernel::lock::{Attempt, Lock};
+use crate::kernel::procfs::Pid;
 use crate::kernel::{fs, process, socket};
 use crate::ledger::State;
 use crate::ledger::entry::{Times, Usage};
@@ -38,6 +39,7 @@ pub async fn work(state: &Path, run: &str, starter: &UnixStream, remark: Option<
         return Err(Failure::new(Exit::Internal, format!("run `{run}` has a worker already")));
     };
     process::adopt_orphans()?;
+    let caller = socket::peer_process(starter);
     let meter = Meter::start(Mode::Waiting, Instant::now());
     let mut recorder = Recorder::start(&request, state, &run_dir, meter)?;
     let starter = starter.try_clone();
@@ -71,7 +73,7 @@ pub async fn work(state: &Path, run: &str, starter: &UnixStream, remark: Option<
         (supervision.rate, supervision.timeout) = (None, None);
     }
     let mut stage = Stage::new(recorder, run, group, supervision, orders);
-    let done = perform(&mut stage, &request, state).await;
+    let done = perform(&mut stage, &request, state, caller).await;
     let code = conclude(stage, &request, done).await;
     control.farewell().await;
     Ok(code)
@@ -122,11 +124,11 @@ async fn refuse(mut recorder: Recorder, request: &Request, why: &str) -> u8 {
     Exit::NotNow.code()
 }
 
-async fn perform(stage: &mut Stage, request: &Request, state: &Path) -> Result<Done, Failure> {
+async fn perform(stage: &mut Stage, request: &Request, state: &Path, caller: Option<Pid>) -> Result<Done, Failure> {
     stage.lay_down_limits(request).await?;
     stage
         .phase("wait", None, async |stage, _| {
-            if let Some(governing) = governing::begin(request, stage.group(), state).await {
+            if let Some(governing) = governing::begin(request, stage.group(), state, caller).await {
                 // A command is somebody's own line: it does not begin later than without us.
                 stage.give_way_to_others(governing, request.action == Action::Backup).await;
             }

@@ -101,7 +101,7 @@ pub fn live(night: &Night, arm: Arm, tell: bool) -> Outcome {
         let readings = Readings { signals, own: Own { speed, ..Own::default() }, ..Readings::default() };
         let now = Duration::from_secs_f64(machine.now);
         let before = state.command();
-        let decision = decide(now, &readings, &rule, Means { pace: true, pause: true }, &mut state);
+        let decision = decide(now, &readings, &rule, Means { pace: true, pause: true, test: true }, &mut state);
         decisions += u32::from(decision.change.is_some());
         paused += if decision.command == Command::Pause { WINDOW } else { 0.0 };
         if decision.command != before {

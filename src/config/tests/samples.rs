@@ -214,10 +214,10 @@ fn the_merged_policy_of_a_sample() {
 
     [governor.probes.forum-query.connection]
     # service: not set
-    # uri: not set
-    host = "/run/postgresql"  # /etc/govern/jobs/forum-database.toml:88
-    port = 5432               # /etc/govern/jobs/forum-database.toml:89
-    user = "postgres"         # /etc/govern/jobs/forum-database.toml:90
+    uri = "postgresql:///forum?host=/run/postgresql"  # /etc/govern/jobs/forum-database.toml:88
+    # host: not set
+    # port: not set
+    # user: not set
     # passfile: not set
 
     # [slice] of `govern.toml`: all runs together

@@ -90,6 +90,8 @@ pub struct Means {
     pub pace: bool,
     /// It can be stopped.
     pub pause: bool,
+    /// It really is, so that a pause shows whose doing harm is. False where decisions are only recorded.
+    pub test: bool,
 }
 
 /// What was decided before, and what is remembered for the next decision.
@@ -100,6 +102,8 @@ pub struct State {
     at: Option<Duration>,
     votes: Votes,
     edge: Edge,
+    /// What is remembered, and what holds, in the unit that is not counted in now.
+    other: (Edge, Option<f64>),
     rest: Rest,
     authority: Authority,
     /// Somebody waits for a lock.
@@ -114,11 +118,13 @@ impl State {
         self.command
     }
 
-    /// From now on paces are counted in another unit: what is remembered of speeds is worth nothing.
+    /// From now on paces are counted in the other unit: what is remembered of those holds, until it is changed back.
     pub fn change_knob(&mut self) {
-        self.edge = Edge::default();
-        if let Command::Pace(_) = self.command {
-            self.command = Command::Free;
+        std::mem::swap(&mut self.edge, &mut self.other.0);
+        let mine = self.pace();
+        let theirs = std::mem::replace(&mut self.other.1, mine);
+        if let Command::Pace(_) | Command::Free = self.command {
+            self.command = theirs.map_or(Command::Free, Command::Pace);
         }
     }
 
@@ -126,6 +132,13 @@ impl State {
     pub fn resumed_by_hand(&mut self, now: Duration) {
         if self.command == Command::Pause {
             self.leave_pause(now);
+            self.command = Command::Free;
+        }
+    }
+
+    /// The run was to be given up, and goes on all the same.
+    pub fn carry_on(&mut self) {
+        if self.command == Command::GiveUp {
             self.command = Command::Free;
         }
     }
@@ -239,7 +252,8 @@ impl State {
         }
         let pace = self.pace();
         let standing = self.authority.harmed(now, ratio, pace, floor);
-        if standing == Standing::Doubtful && !tick.floor.is_deadline && self.may_pause(tick) {
+        let testable = tick.means.test && !tick.floor.is_deadline && self.may_pause(tick);
+        if standing == Standing::Doubtful && testable {
             self.rest.begin(now);
             self.authority.begin_test(reading);
             return (Command::Pause, Some(Reason::no_authority(reading)));

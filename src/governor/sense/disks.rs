@@ -86,7 +86,9 @@ impl Disks {
         // Source and target may lie on the same one.
         let devices: BTreeSet<Number> = ours.devices.iter().copied().collect();
         let counted = [&ours.unit, &ours.payload].into_iter().flatten().map(|group| group.join("io.stat"));
-        let own = match counted.into_iter().find(|path| fs::exists(path)) {
+        // Of a command it is not known where it reads: its processes tell how much, whatever disk it was.
+        let known = !devices.is_empty();
+        let own = match counted.into_iter().find(|path| known && fs::exists(path)) {
             Some(path) => Own::Group(Lasting::at(path)),
             None => Own::Processes { worker: ours.worker, group: ours.payload.clone() },
         };

@@ -72,6 +72,8 @@ pub struct Ours {
     pub unit: Option<PathBuf>,
     /// The lowest disks of source and target.
     pub devices: Vec<Number>,
+    /// Groups from the root of the hierarchy in which there is work of the run beside others': no witnesses.
+    pub near: Vec<PathBuf>,
 }
 
 /// Those who work for the run now, outside of it.
@@ -153,7 +155,10 @@ impl Senses {
         let mut news = News::default();
         let (mount, uncounted) = ground(roots, &mut news);
         let relative = |group: &PathBuf| Some(group.strip_prefix(mount.as_ref()?).ok()?.to_path_buf());
-        let own = [&ours.unit, &ours.payload].into_iter().flatten().filter_map(relative).collect();
+        let near = ours.near.iter().filter_map(|group| group.strip_prefix("/").ok().map(Path::to_path_buf));
+        let own = [&ours.unit, &ours.payload].into_iter().flatten().filter_map(relative).chain(near);
+        // The root of all is in nobody's way.
+        let own = own.filter(|group| !group.as_os_str().is_empty()).collect();
         let (rule, wrong) = Rule::new(governor.protect.as_deref(), units, own);
         let (named_agents, refused) = globs(&governor.agents);
         wrong.into_iter().for_each(|line| news.tell(line));

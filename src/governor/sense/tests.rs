@@ -126,7 +126,7 @@ impl Machine {
     fn ours(&self) -> Ours {
         let group = |path: &str| Some(self.dir.path().join("cgroup").join(path)).filter(|group| group.exists());
         // Source and target on one disk.
-        Ours { worker: WORKER, payload: group(PAYLOAD), unit: group(RUN), devices: vec![DISK, DISK] }
+        Ours { worker: WORKER, payload: group(PAYLOAD), unit: group(RUN), devices: vec![DISK, DISK], near: vec![] }
     }
 
     fn open_with(&self, governor: &Governor) -> Senses {

@@ -33,28 +33,40 @@ impl Actuator {
                 disks_read(cgroup)?.into_iter().map(|device| Limit::Io { device, key: IoKey::ReadBytes, cap }).collect()
             }
         };
-        let mut changed = vec![];
+        // What held it in another unit holds it no more.
+        let (kept, stale) = std::mem::take(&mut self.set)
+            .into_iter()
+            .partition(|held: &Limit| wanted.iter().any(|w| same_place(w, held)));
+        self.set = stale;
+        let mut changed = self.lift(cgroup, in_force)?;
+        self.set = kept;
         for limit in wanted {
             let limit = lower(limit, typed(in_force, &limit));
+            // Before it is written: what may be in force must be lifted, whatever the kernel says of it.
+            self.set.retain(|other| !same_place(other, &limit));
+            self.set.push(limit);
             if cgroup.set(&limit)? {
                 changed.push(limit);
             }
-            self.set.retain(|other| !same_place(other, &limit));
-            self.set.push(limit);
         }
         Ok(changed)
     }
 
-    /// Takes away what it has set; what the policy asks for stays.
+    /// Takes away what it has set; what the policy asks for stays. Returns what holds in its places.
     ///
     /// # Errors
-    /// What the kernel answers.
-    pub fn lift(&mut self, cgroup: &Cgroup, in_force: &InForce) -> Result<()> {
+    /// The first of what the kernel answers; the rest is lifted all the same.
+    pub fn lift(&mut self, cgroup: &Cgroup, in_force: &InForce) -> Result<Vec<Limit>> {
+        let mut failed = None;
+        let mut changed = vec![];
         for limit in std::mem::take(&mut self.set) {
             let before = typed(in_force, &limit).unwrap_or(without(&limit));
-            cgroup.set(&before)?;
+            match cgroup.set(&before) {
+                Ok(_) => changed.push(before),
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(())
+        failed.map_or(Ok(changed), Err)
     }
 
     /// Whether anything is set.

@@ -11,7 +11,7 @@ use crate::config::policy::{Connection, Kind};
 use crate::governor::database::Watcher;
 use crate::governor::decide::Command;
 use crate::governor::probe::Probes;
-use crate::governor::readings::Signal;
+use crate::governor::readings::{Knob, Signal};
 use crate::governor::round::Governor;
 use crate::governor::sense::{Ours, Senses};
 use crate::governor::server::Server;
@@ -20,6 +20,7 @@ use crate::kernel::block::{Number, Roots};
 use crate::kernel::clock::Stamp;
 use crate::kernel::group::Group;
 use crate::kernel::process;
+use crate::kernel::procfs::{self, PROC, Pid};
 use crate::kernel::systemd::Manager;
 use crate::ledger::Ledger;
 use crate::run::backup::payload_account;
@@ -29,8 +30,8 @@ use crate::run::request::{Action, Request};
 /// What was usual longer ago may have changed: 30 days, in µs.
 const REMEMBERED: i64 = 30 * 86_400 * 1_000_000;
 
-/// The governor of a run; `None` where there is to be none: it is switched off, or somebody waits for a restore.
-pub async fn begin(request: &Request, group: &Group, state: &Path) -> Option<Governing> {
+/// The governor of a run that this process asked for; `None` where there is to be none: it is switched off, or somebody waits for a restore.
+pub async fn begin(request: &Request, group: &Group, state: &Path, caller: Option<Pid>) -> Option<Governing> {
     let policy = &request.policy.governor;
     if policy.mode == Mode::Off || matches!(request.action, Action::Restore { .. }) {
         return None;
@@ -55,7 +56,7 @@ pub async fn begin(request: &Request, group: &Group, state: &Path) -> Option<Gov
             !program
         });
     }
-    let ours = ours(request, group);
+    let ours = ours(request, group, caller);
     let senses = Senses::open(&Roots::default(), &policy, ours, &units);
     let (deadline, expected) = due(&policy, request, state);
     if deadline.is_some() && expected.is_none() {
@@ -71,12 +72,14 @@ pub async fn begin(request: &Request, group: &Group, state: &Path) -> Option<Gov
         deadline,
         expected,
         command: Command::Free,
+        pace: None,
+        knob: Knob::Bytes,
         situation: Situation::default(),
         lateness: Lateness::default(),
     })
 }
 
-fn ours(request: &Request, group: &Group) -> Ours {
+fn ours(request: &Request, group: &Group, caller: Option<Pid>) -> Ours {
     let payload = group.cgroup();
     let unit = match group {
         Group::Cgroup(enclosure) if enclosure.in_unit => payload.and_then(|cgroup| cgroup.parent()),
@@ -87,6 +90,13 @@ fn ours(request: &Request, group: &Group) -> Ours {
         payload: payload.map(|cgroup| cgroup.path().to_path_buf()),
         unit: unit.map(|cgroup| cgroup.path().to_path_buf()),
         devices: disks(request),
+        // Without a unit of its own the run works in the group it was started in. And what the caller does with what it is given, gzip in
+        // `govern exec -- tar … | gzip`, is work of the run, too.
+        near: [Some(process::own_pid()), caller]
+            .into_iter()
+            .flatten()
+            .filter_map(|pid| procfs::cgroup_of(Path::new(PROC), pid))
+            .collect(),
     }
 }
 
@@ -112,7 +122,15 @@ fn server(request: &Request) -> Option<Server> {
     // An account that does not exist is told when the payload is prepared.
     let account = payload_account(request.policy.supervision.user.as_deref()).ok().flatten();
     let watcher = Watcher::start(&dump.connection, account.as_ref(), &request.run);
-    Some(Server::new(&server_name(&dump.connection), watcher))
+    Some(Server::new(&server_name(&dump.connection), may_be_local(&dump.connection), watcher))
+}
+
+/// Whether the server can be on this machine. What a service or a URI says is not looked at: its processes will show.
+fn may_be_local(connection: &Connection) -> bool {
+    match &connection.host {
+        Some(host) => host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host.as_str()),
+        None => true,
+    }
 }
 
 /// A name for the server that holds no account and no secret: `postgres`, `postgres db.example:5433`.

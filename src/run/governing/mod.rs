@@ -36,6 +36,10 @@ pub struct Governing {
     /// Bytes a run like this one took in the last time, in all.
     expected: Option<u64>,
     command: Command,
+    /// The last pace, until the run is free: a pause that is not there yet must not let it run.
+    pace: Option<f64>,
+    /// What the program under way is held by.
+    knob: Knob,
     situation: Situation,
     lateness: Lateness,
 }
@@ -53,6 +57,8 @@ pub struct Standing {
     pub cpu: bool,
     /// Whether it can be stopped.
     pub pause: bool,
+    /// Whether a program is under way.
+    pub performing: bool,
 }
 
 /// Fewer bytes a second than this are no work: a program that computes, or one that waits.
@@ -89,6 +95,19 @@ impl Governing {
         self.governor.end_the_quiet()
     }
 
+    /// A program without a pump is held by its reads once it was seen to read, else by its share of the processors; and by nothing else as
+    /// long as it is held, for then it reads and computes as little as it may.
+    fn choose_knob(&mut self, standing: &Standing, reads: f64) {
+        if !standing.performing {
+            return;
+        }
+        if standing.pumped.is_some() {
+            self.knob = Knob::Bytes;
+        } else if self.command == Command::Free {
+            self.knob = if standing.reads && reads >= HARDLY_READS { Knob::Bytes } else { Knob::Cpu };
+        }
+    }
+
     /// A round came so late.
     pub fn came_late(&mut self, late: Duration) {
         self.lateness.take(late);
@@ -108,15 +127,22 @@ impl Governing {
             _ => (None, None),
         };
         let rates = self.governor.own_rates();
-        let (knob, speed) = match standing.pumped {
-            Some(pumped) => (Knob::Bytes, pumped),
-            None if standing.reads && rates.read_bytes >= HARDLY_READS => (Knob::Bytes, rates.read_bytes),
-            None => (Knob::Cpu, rates.cpu * 100.0),
+        self.choose_knob(&standing, rates.read_bytes);
+        let speed = match (standing.pumped, self.knob) {
+            (Some(pumped), _) => pumped,
+            (None, Knob::Bytes) => rates.read_bytes,
+            (None, Knob::Cpu) => rates.cpu * 100.0,
         };
-        let own = Own { knob, speed, left: left.filter(|_| knob == Knob::Bytes), time_left };
-        let pace = standing.pumped.is_some() || (knob == Knob::Bytes && standing.reads) || standing.cpu;
-        let round = self.governor.round(now, own, Means { pace, pause: standing.pause });
+        // How far a program is shows in the pump alone.
+        let own = Own { knob: self.knob, speed, left: left.filter(|_| standing.pumped.is_some()), time_left };
+        let pace = standing.pumped.is_some() || if self.knob == Knob::Bytes { standing.reads } else { standing.cpu };
+        let round = self.governor.round(now, own, Means { pace, pause: standing.pause, test: self.acts() });
         self.command = round.decision.command;
+        match self.command {
+            Command::Pace(pace) => self.pace = Some(pace),
+            Command::Free => self.pace = None,
+            Command::Pause | Command::GiveUp => {}
+        }
         self.situation = Situation::of(&round, self.mode, self.situation.reason.take());
         round
     }
@@ -133,10 +159,7 @@ impl Governing {
 
     /// The pace that a pump is held to.
     pub fn pump_pace(&self) -> Option<Rate> {
-        match self.command {
-            Command::Pace(pace) if self.acts() => Some(rate(pace)),
-            _ => None,
-        }
+        self.pace.filter(|_| self.acts() && self.knob == Knob::Bytes).map(rate)
     }
 
     /// Whether the run stands still because of it.
@@ -148,7 +171,7 @@ impl Governing {
     pub fn resumed_by_hand(&mut self) {
         self.governor.resumed_by_hand();
         if self.command == Command::Pause {
-            self.command = Command::Free;
+            (self.command, self.pace) = (Command::Free, None);
         }
     }
 }

@@ -102,9 +102,14 @@ impl Guard {
         Guard { watched, tally: Tally::default(), lowest: BTreeMap::new(), begun: now, last: None }
     }
 
-    /// A cap has another value from now on, or is one more.
+    /// A cap has another value from now on, is one more, or is gone.
     pub fn change(&mut self, limit: &Limit) {
-        let Some(new) = Watched::of(limit) else { return };
+        let Some(new) = Watched::of(limit) else {
+            if let Limit::Io { device, key, cap: None } = *limit {
+                self.watched.retain(|watched| (watched.device, watched.key) != (device, key));
+            }
+            return;
+        };
         match self.watched.iter_mut().find(|watched| watched.device == new.device && watched.key == new.key) {
             Some(watched) => {
                 watched.limit = new.limit;

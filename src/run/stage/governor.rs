@@ -10,7 +10,7 @@ use crate::governor::decide::Command;
 use crate::governor::readings::Knob;
 use crate::kernel::cgroup::controller::Controller;
 use crate::kernel::group::Group;
-use crate::kernel::{self, process};
+use crate::kernel::{self, account, process};
 use crate::run::governing::situation::show;
 use crate::run::governing::{Governing, Standing};
 
@@ -25,8 +25,9 @@ impl Stage {
             self.recorder.note(remark).await;
         }
         self.governing = Some(governing);
-        if let Err(error) = process::stay_in_memory() {
-            // An account without rights may lock some MiB at most. The governor works all the same, only not as surely.
+        // An account without rights may lock some MiB at most, and would then be refused more memory.
+        let locked = if account::is_root() { process::stay_in_memory() } else { Ok(()) };
+        if let Err(error) = locked {
             self.recorder
                 .log()
                 .line("", &format!("the governor may have to wait for its own memory: {}", error.chain()))
@@ -61,8 +62,10 @@ impl Stage {
     }
 
     /// One round: sense, decide, act. `cast` is what performs now; between two programs there is nothing to slow, but a pause to end.
-    pub(super) async fn govern(&mut self, now: Instant, mut cast: Option<&mut Cast>) -> kernel::Result<()> {
-        if self.clearing_up || self.stopped.is_some() {
+    pub(super) async fn govern(&mut self, now: Instant, cast: Option<&mut Cast>) -> kernel::Result<()> {
+        // What is set by hand outweighs it; and what it saw meanwhile would not be what its own decisions led to.
+        let by_hand = self.paused_until.is_some() || self.manual_pace.is_some();
+        if self.clearing_up || self.stopped.is_some() || by_hand {
             return Ok(());
         }
         let standing = self.standing(now, cast.as_deref());
@@ -83,8 +86,12 @@ impl Stage {
         if command == Command::GiveUp {
             return self.stop(Stop::GaveWay);
         }
-        self.stand_still_or_go_on(cast.is_some())?;
-        match cast.as_deref_mut() {
+        if let Err(error) = self.stand_still_or_go_on(cast.is_some()) {
+            self.cannot_pause = true;
+            self.recorder.note(&format!("no authority: the run cannot be stopped: {}", error.chain())).await;
+            self.go_on()?;
+        }
+        match cast {
             Some(cast) if cast.link.is_some() => self.send_pace_if_new(cast),
             Some(_) => self.hold_payload(command, knob).await,
             None => {}
@@ -103,7 +110,8 @@ impl Stage {
             pumped: cast.filter(|cast| cast.pump.is_some()).map(|_| self.recent_speed(now)),
             reads: can(Controller::Io),
             cpu: can(Controller::Cpu),
-            pause: true,
+            pause: !self.cannot_pause,
+            performing: cast.is_some(),
         }
     }
 
@@ -119,8 +127,8 @@ impl Stage {
         let Some(cgroup) = self.group.cgroup() else { return };
         let done = match command {
             Command::Pace(pace) => self.actuator.hold(cgroup, &self.in_force, knob, pace),
-            Command::Free if self.actuator.holds() => self.actuator.lift(cgroup, &self.in_force).map(|()| vec![]),
-            Command::Free | Command::Pause | Command::GiveUp => Ok(vec![]),
+            Command::Free => self.actuator.lift(cgroup, &self.in_force),
+            Command::Pause | Command::GiveUp => Ok(vec![]),
         };
         match done {
             Ok(changed) => {
@@ -139,8 +147,13 @@ impl Stage {
     /// What held one program does not hold the next.
     pub(super) async fn lift_what_governs(&mut self) {
         let Some(cgroup) = self.group.cgroup().filter(|_| self.actuator.holds()) else { return };
-        if let Err(error) = self.actuator.lift(cgroup, &self.in_force) {
-            self.recorder.note(&format!("a cap of the governor stays until the run ends: {}", error.chain())).await;
+        match self.actuator.lift(cgroup, &self.in_force) {
+            Ok(changed) => changed.iter().for_each(|limit| self.guard.change(limit)),
+            Err(error) => {
+                self.recorder
+                    .note(&format!("a cap of the governor may stay until the run ends: {}", error.chain()))
+                    .await;
+            }
         }
     }
 }

@@ -78,6 +78,7 @@ impl Stage {
                 let (in_force, unmet) = enforce::enforce_again(&enclosure.cgroup, &self.in_force);
                 self.guard = Guard::new(&in_force, Instant::now());
                 self.in_force = in_force;
+                self.actuator.forget();
                 unmet
             }
             Err(error) => {
@@ -110,7 +111,10 @@ impl Stage {
                 Verdict::Disproved(why) => {
                     self.recorder.note(&format!("`{what}` does not hold: {why}")).await;
                     self.recorder.limit(&what, LimitState::Disproved, Some(&why.to_string())).await;
-                    self.end_if_required()?;
+                    // What the governor has set is not what the policy requires.
+                    if self.in_force.caps.iter().any(|(_, limits)| limits.contains(&limit)) {
+                        self.end_if_required()?;
+                    }
                 }
             }
         }

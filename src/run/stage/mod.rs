@@ -43,6 +43,7 @@ use crate::kernel;
 use crate::kernel::account::Account;
 use crate::kernel::group::{Group, Signal};
 use crate::kernel::process::{self, Exit};
+use crate::kernel::procfs::Pid;
 
 /// How often time limits are looked at and progress is told.
 const TICK: Duration = Duration::from_millis(250);
@@ -72,6 +73,8 @@ pub struct Stage {
     actuator: Actuator,
     /// The kernel refused the governor a limit: there is none to be had.
     powerless: bool,
+    /// The payload could not be stopped when it should.
+    cannot_pause: bool,
     /// The pace the pump was told.
     sent_pace: Option<Rate>,
     /// The payload was told to stand still.
@@ -111,6 +114,7 @@ impl Stage {
             governing: None,
             actuator: Actuator::default(),
             powerless: false,
+            cannot_pause: false,
             sent_pace: None,
             still: false,
             freezing_since: None,
@@ -215,9 +219,11 @@ impl Stage {
         self.history.clear();
         let played = self.play(phase, &mut cast, &mut parts).await;
         // Whatever was started in the background goes with the phase that started it.
-        let cleared = self.group.kill(&[]).await;
-        // A pause goes on over the end of a program, but the place is free for the next.
-        let cleared = cleared.and_then(|()| self.group.resume());
+        let known: Vec<Pid> = self.governing.iter().flat_map(Governing::pids).collect();
+        let cleared = self.group.kill(&known).await;
+        // A pause goes on over the end of a program, but the place is free for the next: nothing is forked into a frozen group.
+        let resumed = self.group.resume();
+        let cleared = cleared.and(resumed);
         self.still = false;
         self.lift_what_governs().await;
         let outcome = Outcome::of(cast, self.stopped);

@@ -78,7 +78,7 @@ fn where_harm_began_is_forgotten_after_ten_calm_minutes() {
 
 #[test]
 fn harm_at_the_floor_keeps_the_memory_awake() {
-    let mut night = Night::with(rule(), Means { pace: true, pause: false });
+    let mut night = Night::with(rule(), Means { pace: true, pause: false, test: true });
     night.last(700.0, &[stall(20.0)]);
     assert_eq!(night.pace(), 4.0);
     night.last(2.0, &[stall(0.0)]);

@@ -72,17 +72,17 @@ fn harm_that_goes_while_the_run_stands_still_is_the_runs() {
 
 #[test]
 fn a_run_without_a_pace_stops_for_harm_and_goes_on_freely() {
-    let mut night = Night::with(rule(), Means { pace: false, pause: true });
+    let mut night = Night::with(rule(), Means { pace: false, pause: true, test: true });
     assert_eq!(night.last(0.5, &[stall(9.0)]), Command::Pause);
     assert_eq!(night.last(10.0, &[]), Command::Free);
-    let mut night = Night::with(rule(), Means { pace: false, pause: true });
+    let mut night = Night::with(rule(), Means { pace: false, pause: true, test: true });
     night.last(120.0, &[stall(30.0)]);
     assert_eq!(night.state.command(), Command::Free, "{:?}", night.lines);
 }
 
 #[test]
 fn a_run_without_means_goes_on() {
-    let mut night = Night::with(rule(), Means { pace: false, pause: false });
+    let mut night = Night::with(rule(), Means { pace: false, pause: false, test: true });
     night.last(60.0, &[stall(30.0), latency(9.0)]);
     assert_eq!((night.state.command(), night.lines.len()), (Command::Free, 0));
 }

@@ -14,7 +14,7 @@ use crate::governor::readings::{Own, Reading, Readings, Signal};
 
 const TICK: Duration = Duration::from_millis(250);
 const MB: f64 = 1e6;
-const BOTH: Means = Means { pace: true, pause: true };
+const BOTH: Means = Means { pace: true, pause: true, test: true };
 
 fn rule() -> Rule {
     Rule {

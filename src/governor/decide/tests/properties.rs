@@ -59,7 +59,7 @@ fn windows(value: impl Strategy<Value = f64>, most: usize) -> impl Strategy<Valu
 }
 
 fn means() -> impl Strategy<Value = Means> {
-    (prop::bool::weighted(0.8), prop::bool::weighted(0.8)).prop_map(|(pace, pause)| Means { pace, pause })
+    (prop::bool::weighted(0.8), prop::bool::weighted(0.8)).prop_map(|(pace, pause)| Means { pace, pause, test: true })
 }
 
 fn a_rule() -> impl Strategy<Value = Rule> {
@@ -206,7 +206,7 @@ proptest! {
     #[test]
     fn the_pace_does_not_go_up_and_down_with_each_window(windows in windows(value(), 60)) {
         // Without pauses, for a test may find that harm is not the run's.
-        let mut night = Night::with(rule(), Means { pace: true, pause: false });
+        let mut night = Night::with(rule(), Means { pace: true, pause: false, test: true });
         let (mut cut, mut harm) = (None::<Duration>, None::<Duration>);
         for window in &windows {
             let before = night.state.command();
