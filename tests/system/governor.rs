@@ -13,13 +13,15 @@ use serde_json::Value;
 use crate::harness::{World, finish, wait_for};
 
 /// A page that is as slow as it is told.
-struct Page {
-    port: u16,
+pub struct Page {
+    /// Of 127.0.0.1.
+    pub port: u16,
     millis: Arc<AtomicU64>,
 }
 
 impl Page {
-    fn open() -> Page {
+    /// One that answers at once.
+    pub fn open() -> Page {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let page = Page { port: listener.local_addr().unwrap().port(), millis: Arc::new(AtomicU64::new(0)) };
         let millis = page.millis.clone();
@@ -33,7 +35,7 @@ impl Page {
     }
 
     /// From now on an answer takes so long.
-    fn takes(&self, millis: u64) {
+    pub fn takes(&self, millis: u64) {
         self.millis.store(millis, Ordering::SeqCst);
     }
 }

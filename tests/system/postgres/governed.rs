@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::cluster::{Cluster, can_start};
 use super::{NO_GLOBALS, assert_nothing_half_done, bulky, policy, sessions, wait_for_bytes};
+use crate::governor::Page;
 use crate::harness::{World, finish, wait_for};
 
 /// A server with a large table; only locks lead the governor.
@@ -53,19 +54,19 @@ fn an_alter_ends_a_pause_and_the_pace_of_the_governor() {
     if !can_start() {
         return;
     }
-    let never = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = never.local_addr().unwrap().port();
-    // Nobody accepts: the page has no answer, and holds the dump at its floor.
+    let page = Page::open();
+    let port = page.port;
     let (world, cluster) = dump(&format!(
         "lock_wait_max = \"unlimited\"\nfloor = \"100kB/s\"\n[governor.probes.page]\nhttp = \"http://127.0.0.1:{port}/\"\n\
-         interval = \"100ms\"\ntimeout = \"1s\"\nthrottle = \"100ms\"\npause = \"300ms\""
+         interval = \"100ms\"\ntimeout = \"30s\"\nthrottle = \"100ms\"\npause = \"300ms\""
     ));
-    policy(&world, cluster.host(), "[\"bulky\"]", "", NO_GLOBALS);
+    policy(&world, cluster.host(), "[\"bulky\"]", "rate = \"2MB/s\"", NO_GLOBALS);
     let mut child = world.start(["run", "db"]);
     let words = || -> Vec<String> {
         decisions(&world).iter().map(|decision| decision["word"].as_str().unwrap().to_owned()).collect()
     };
-    wait_for_bytes(&world, &mut child, 1);
+    wait_for_bytes(&world, &mut child, 300_000);
+    page.takes(60_000);
     wait_for("a pause", || words().contains(&"pause".to_owned()).then_some(()));
     wait_for("the dump's session in its socket", || {
         sessions(&cluster).iter().any(|session| session.contains("|ClientWrite|")).then_some(())
@@ -75,7 +76,8 @@ fn an_alter_ends_a_pause_and_the_pace_of_the_governor() {
         wait_for("the hurry", || words().contains(&"hurry".to_owned()).then_some(()));
         alter.join().unwrap();
     });
-    drop(never);
+    page.takes(0);
+    world.govern(["throttle", "db", "unlimited"]).expect(0);
     finish(child).expect(0);
     drop(cluster);
 }
