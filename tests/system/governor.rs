@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::harness::{World, finish, wait_for};
+use crate::harness::{World, finish, leftover_cgroups, payload_processes, wait_for};
 
 /// A page that is as slow as it is told.
 pub struct Page {
@@ -227,4 +229,21 @@ fn off_means_off() {
     enough(&world);
     finish(run).expect(0);
     assert_eq!(decisions(&world), Vec::<Value>::new());
+}
+
+#[test]
+fn a_worker_killed_in_a_pause_of_the_governor_leaves_nothing_frozen() {
+    let page = Page::open();
+    let world = world(&page, "", "throttle = \"200ms\"\npause = \"500ms\"");
+    let run = world.start(["run", "flow"]);
+    under_way(&world);
+    page.takes(600_000);
+    wait_for("the pause in `status`", || (status(&world).contains(", paused")).then_some(()));
+    kill(Pid::from_raw(world.worker_pid()), Signal::SIGKILL).unwrap();
+    finish(run).expect(70);
+    world.govern(["status"]).expect(0);
+    assert_eq!(world.history()[0]["state"], "interrupted");
+    assert_eq!(payload_processes(&world), Vec::<String>::new());
+    assert_eq!(leftover_cgroups(&world), Vec::<std::path::PathBuf>::new());
+    assert!(words(&world).contains(&"pause".to_owned()), "the decision outlives its worker");
 }
