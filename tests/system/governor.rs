@@ -124,7 +124,7 @@ fn a_calm_page_leads_to_no_decision() {
 fn a_slow_page_throttles_and_a_fast_one_frees() {
     let page = Page::open();
     let world = world(&page, "floor = \"100KB/s\"", "throttle = \"200ms\"");
-    let run = world.start(["run", "flow"]);
+    let run = world.start(["run", "flow", "--watch"]);
     under_way(&world);
     page.takes(2000);
     wait_for("a throttle", || (words(&world).contains(&"throttle".to_owned())).then_some(()));
@@ -139,7 +139,10 @@ fn a_slow_page_throttles_and_a_fast_one_frees() {
     page.takes(0);
     wait_for("a climb", || (words(&world).iter().any(|word| word == "ease" || word == "free")).then_some(()));
     enough(&world);
-    finish(run).expect(0);
+    let watched = finish(run).expect(0).stderr;
+    assert!(watched.contains("flow: free, does ") && watched.contains("flow: at "), "{watched}");
+    assert!(watched.contains(" | latency of page ") && watched.contains(" (harm: 200 ms)"), "{watched}");
+    assert!(watched.contains(&format!("flow: {text}")), "the decision stands between the lines\n{watched}");
     let log = world.govern(["log", "flow"]).expect(0).stdout;
     assert!(log.contains(text), "the readable log has it, too\n{log}");
 }
