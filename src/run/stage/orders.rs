@@ -58,7 +58,8 @@ impl Stage {
         if self.paused_until.is_some_and(|until| until <= Instant::now()) {
             self.paused_until = None;
             self.stand_still_or_go_on(true)?;
-            self.recorder.note("the pause set by hand has reached its end").await;
+            let next = if self.is_paused() { "the governor's holds on" } else { "the payload goes on" };
+            self.recorder.note(&format!("the pause has reached its end: {next}")).await;
         }
         Ok(())
     }
