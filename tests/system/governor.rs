@@ -171,6 +171,33 @@ fn a_page_that_asks_for_a_pause_gets_one_and_resume_by_hand_ends_it() {
 }
 
 #[test]
+fn a_program_that_nothing_can_slow_is_stopped() {
+    let page = Page::open();
+    let world = world(&page, "", "throttle = \"200ms\"");
+    // Its output goes through no pump; without controllers for disks and processors there is the freezer alone, or signals.
+    let policy = std::fs::read_to_string(world.path("config/jobs/flow.toml")).unwrap();
+    let policy = policy.replace("capture = \"flow\"\n", "");
+    let (head, tail) = policy.split_once("[artifact]").unwrap();
+    let tail = &tail[tail.find("[governor]").unwrap()..];
+    world.job("flow", &format!("{head}{tail}").replace("flow.sh", "still.sh"));
+    let script = "#!/bin/sh\nwhile ! [ -e {world}/enough ]; do sleep 0.1; done\n";
+    let script = script.replace("{world}", world.path("").to_str().unwrap().trim_end_matches('/'));
+    std::fs::write(world.path("still.sh"), script).unwrap();
+    let run = world.start(["run", "flow"]);
+    wait_for("the program", || (!payload_processes(&world).is_empty()).then_some(()));
+    let level = world.history()[0]["level"].clone();
+    page.takes(600_000);
+    if ["freeze", "signals"].contains(&level.as_str().unwrap()) {
+        wait_for("a pause", || (words(&world).contains(&"pause".to_owned())).then_some(()));
+    }
+    page.takes(0);
+    enough(&world);
+    world.govern(["resume", "flow"]).expect(0);
+    finish(run).expect(0);
+    assert!(!words(&world).contains(&"throttle".to_owned()), "nothing is told that was not done");
+}
+
+#[test]
 fn a_pause_ends_with_its_budget() {
     let page = Page::open();
     let world = world(&page, "pause_budget = \"2s\"", "throttle = \"200ms\"\npause = \"500ms\"");
