@@ -48,7 +48,7 @@ fn pressure_of(machine: &Machine, job: &str) -> f64 {
 
 fn files(machine: &mut Machine, name: &str, top: &str) {
     Stack::Partition.mount(machine);
-    machine.ok("mkdir -p /mnt/partition/tree; test -e /mnt/partition/tree/done || { for n in $(seq 60); do head -c 1M /dev/urandom >/mnt/partition/tree/$n; done; touch /mnt/partition/tree/done; }");
+    machine.ok("mkdir -p /mnt/partition/tree /mnt/partition/backup; test -e /mnt/partition/tree/done || { for n in $(seq 60); do head -c 1M /dev/urandom >/mnt/partition/tree/$n; done; touch /mnt/partition/tree/done; }");
     let artifact = "[artifact]\ntarget = \"/mnt/partition/backup\"\ncompression = \"none\"\nverify = \"none\"\n[retention]\nkeep_last = 1\n";
     let text = format!("kind = \"filesystem\"\n{top}\n[filesystem]\nsources = [\"/mnt/partition/tree\"]\n{artifact}");
     policy(machine, name, &text);
@@ -62,8 +62,11 @@ fn a_job_on_an_idle_machine_is_never_held_back(machine: &mut Machine) {
         let pressure = pressure_of(machine, job);
         println!("  {job}: some task of the machine waited for a disk in {:.0} % of the time", pressure * 100.0);
         assert_eq!(decisions(machine, job), NOTHING, "{}", machine.ok(&format!("govern log {job}")));
-        // The test of the test: what the machine as a whole reads would have held it back.
-        assert!(pressure > 0.05, "{job}: without any wait there is nothing to be misled by: {pressure}");
+        // The test of the test: what the machine as a whole reads would have held the one back that nothing holds.
+        assert!(
+            job == "by-hand" || pressure > 0.05,
+            "{job}: without any wait there is nothing to be misled by: {pressure}"
+        );
     }
     machine.throttle("partition", Speed::default());
 }
@@ -72,18 +75,23 @@ fn a_job_on_an_idle_machine_is_never_held_back(machine: &mut Machine) {
 fn database(machine: &mut Machine) {
     Stack::Partition.mount(machine);
     machine.ok(
-        "pg_lsclusters --no-header | grep -q ^15.governed || {
-            rm -rf /mnt/partition/pg; install -d -o postgres /mnt/partition/pg
+        "cd /
+        rm -rf /mnt/partition/backup/* /mnt/partition/tree
+        pg_lsclusters --no-header | grep -q ^15.governed || {
+            rm -rf /mnt/partition/pg; install -d -o postgres /mnt/partition/pg; mkdir -p /mnt/partition/backup
             pg_createcluster 15 governed --datadir /mnt/partition/pg/data --port 5499 >/dev/null
             echo \"shared_buffers = 16MB
-fsync = on\" >>/etc/postgresql/15/governed/postgresql.conf
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = 64MB
+min_wal_size = 32MB\" >>/etc/postgresql/15/governed/postgresql.conf
         }
         systemctl daemon-reload
         systemctl start postgresql@15-governed
         until runuser -u postgres -- psql -p 5499 -c 'select 1' >/dev/null 2>&1; do sleep 0.2; done
         runuser -u postgres -- psql -p 5499 -Atc \"select 1 from pg_database where datname = 'shop'\" | grep -q 1 || {
             runuser -u postgres -- createdb -p 5499 shop
-            runuser -u postgres -- pgbench -p 5499 --quiet --initialize --init-steps=dtg --scale=8 shop >/dev/null 2>&1
+            runuser -u postgres -- pgbench -p 5499 --quiet --initialize --init-steps=dtg --scale=5 shop >/dev/null 2>&1
             runuser -u postgres -- psql -p 5499 -q -d shop -c 'alter table pgbench_accounts add primary key (aid)' -c 'checkpoint'
         }",
     );
