@@ -121,7 +121,7 @@ fn clients_beside_a_dump_are_heard(machine: &mut Machine) {
     machine.throttle("partition", SLOW);
     machine
         .ok("sync; echo 3 >/proc/sys/vm/drop_caches; nohup govern run shop --quiet >/tmp/shop.out 2>&1 </dev/null &");
-    machine.until("pgrep -f 'pg_dump.*format=custom.*shop' >/dev/null");
+    machine.until("pgrep -f '[p]g_dump.*format=custom' >/dev/null");
     let cgroup = "cat /proc/$(runuser -u postgres -- psql -p 5499 -Atc \"select pid from pg_stat_activity where application_name like 'govern/%' and query ilike 'copy%' limit 1\")/cgroup";
     machine.ok(
         "systemd-run --quiet --collect --unit=clients --uid=postgres -- pgbench -p 5499 -n -c 6 -j 2 -T 60 -S shop",
@@ -140,7 +140,7 @@ fn clients_beside_a_dump_are_heard(machine: &mut Machine) {
     println!("{told}");
     machine.ok("systemctl stop clients 2>/dev/null || true");
     machine.throttle("partition", Speed::default());
-    machine.until("! pgrep -f 'govern run shop' >/dev/null");
+    machine.until("! pgrep -f '[g]overn run shop' >/dev/null");
 }
 
 fn a_command_without_a_pipe_is_held_by_caps(machine: &mut Machine) {
@@ -166,7 +166,7 @@ fn a_command_without_a_pipe_is_held_by_caps(machine: &mut Machine) {
     machine.ok("rm /run/harm");
     machine.until(&format!("! grep -q 'rbps=[0-9]' {payload}/io.max"));
     machine.ok("touch /run/enough");
-    machine.until("! pgrep -f 'govern run reader' >/dev/null");
+    machine.until("! pgrep -f '[g]overn run reader' >/dev/null");
     machine.throttle("partition", Speed::default());
 }
 
@@ -178,7 +178,7 @@ fn what_vanishes_ends_nothing(machine: &mut Machine) {
     machine.until("govern log witnessed | grep -q '\\[. archive .*begins'");
     machine.ok("systemctl stop witness-a; echo 0 >/sys/fs/cgroup/system.slice/witness-b.service/cgroup.pressure");
     machine.until("govern log witnessed | grep -q '`witness-a.service` has gone'");
-    machine.until("! pgrep -f 'govern run witnessed' >/dev/null");
+    machine.until("! pgrep -f '[g]overn run witnessed' >/dev/null");
     let log = machine.ok("govern log witnessed");
     assert_eq!(log.matches("`witness-a.service` has gone").count(), 1, "{log}");
     assert!(log.contains(" ok after "), "{log}");

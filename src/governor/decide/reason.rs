@@ -128,7 +128,9 @@ impl Change {
             (_, Command::Pause | Command::GiveUp | Command::Free) => String::new(),
             (Command::Pace(_), Command::Pace(to)) if self.reason == Reason::Calm => format!(" to {}", show(to)),
             (Command::Pace(from), Command::Pace(to)) => format!(" {} → {}", show(from), show(to)),
-            (Command::Free, Command::Pace(to)) => format!(" {} → {}", show(self.speed), show(to)),
+            (Command::Free, Command::Pace(to)) if to < self.speed => format!(" {} → {}", show(self.speed), show(to)),
+            // A run that has hardly begun is slower than its floor.
+            (Command::Free, Command::Pace(to)) => format!(" to {}", show(to)),
             (Command::Pause | Command::GiveUp, Command::Pace(to)) => format!(" at {}", show(to)),
         };
         format!("{}{speeds}: {}", self.word(), self.reason)
