@@ -48,6 +48,9 @@ fn pressure_of(machine: &Machine, job: &str) -> f64 {
 
 fn files(machine: &mut Machine, name: &str, top: &str) {
     Stack::Partition.mount(machine);
+    if machine.sh("test -e /mnt/partition/tree/done").code != 0 {
+        Stack::Partition.mount_empty(machine);
+    }
     machine.ok("mkdir -p /mnt/partition/tree /mnt/partition/backup; test -e /mnt/partition/tree/done || { for n in $(seq 60); do head -c 1M /dev/urandom >/mnt/partition/tree/$n; done; touch /mnt/partition/tree/done; }");
     let artifact = "[artifact]\ntarget = \"/mnt/partition/backup\"\ncompression = \"none\"\nverify = \"none\"\n[retention]\nkeep_last = 1\n";
     let text = format!("kind = \"filesystem\"\n{top}\n[filesystem]\nsources = [\"/mnt/partition/tree\"]\n{artifact}");
@@ -79,7 +82,7 @@ fn database(machine: &mut Machine) {
         rm -rf /mnt/partition/backup/* /mnt/partition/tree
         pg_lsclusters --no-header | grep -q ^15.governed || {
             rm -rf /mnt/partition/pg; install -d -o postgres /mnt/partition/pg; mkdir -p /mnt/partition/backup
-            pg_createcluster 15 governed --datadir /mnt/partition/pg/data --port 5499 >/dev/null
+            pg_createcluster 15 governed --start-conf manual --datadir /mnt/partition/pg/data --port 5499 >/dev/null
             echo \"shared_buffers = 16MB
 wal_level = minimal
 max_wal_senders = 0
