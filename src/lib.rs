@@ -3,8 +3,9 @@
 //! A module uses those that its arrows lead to, near or far, and no others (a test holds that):
 //!
 //! ```text
-//! logging ─▶ cli ─┬─▶ report ─┬─▶ run ─┬─▶ backup ───┬─▶ config ────────────┬─▶ kernel
-//!                 └─▶ doctor ─┘        └─▶ governor ─┴─▶ failure ─▶ ledger ─┘
+//! logging ─▶ cli ─┬─▶ daemon ─▶ report ─┬─▶ run ─┬─▶ backup ───┬─▶ config ─▶ schedule ─▶ kernel
+//!                 ├─▶ import             │        └─▶ governor ─┴─▶ failure ─▶ ledger ─▶ kernel
+//!                 └─▶ doctor ────────────┘
 //! ```
 //!
 //! `exit` and `human` are words and numbers for everybody.
@@ -12,6 +13,7 @@
 //! - [`backup`]: what each kind of job does, and how what its programs say is judged
 //! - [`cli`]: the command line: parse, call, render
 //! - [`config`]: from TOML to a policy
+//! - [`daemon`]: starts what is due, and answers questions
 //! - [`doctor`]: what this machine has of what backups need
 //! - [`exit`]: the exit codes
 //! - [`failure`]: what went wrong, why, and what to do
@@ -26,6 +28,7 @@
 pub mod backup;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod doctor;
 pub mod exit;
 pub mod failure;

@@ -17,8 +17,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("run", &["backup", "config", "exit", "failure", "governor", "human", "kernel", "ledger"]),
     ("doctor", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "run"]),
     ("report", &["config", "failure", "governor", "human", "kernel", "ledger", "run"]),
+    (
+        "daemon",
+        &["backup", "config", "exit", "failure", "governor", "human", "kernel", "ledger", "report", "run", "schedule"],
+    ),
     ("logging", &["cli", "kernel", "run"]),
-    ("cli", &["backup", "config", "doctor", "exit", "failure", "human", "kernel", "ledger", "report", "run"]),
+    ("cli", &["backup", "config", "daemon", "doctor", "exit", "failure", "human", "kernel", "ledger", "report", "run"]),
 ];
 
 /// What reaches the operating system past `kernel` and `ledger`. `std::process::ExitCode` in `main.rs` is a value.
