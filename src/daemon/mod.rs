@@ -9,10 +9,16 @@
 //! It neither runs nor governs: a run is a process of its own that goes on when the daemon is killed, and is found again by the next one.
 //! What the daemon decided is in the ledger before it is done, so that nothing is missed, doubled or lost.
 //!
+//! - [`serve`]: the loop
 //! - [`core`]: what is to be started and when, a pure function
 //! - [`facts`]: what the scheduling loop lets others see
 //! - [`protocol`]: what is said through the control socket
 
+mod book;
+mod climate;
 pub mod core;
 pub mod facts;
+pub mod found;
+pub mod plans;
 pub mod protocol;
+mod runs;
