@@ -15,6 +15,7 @@
 //! - [`protocol`]: what is said through the control socket
 
 mod book;
+mod clients;
 mod climate;
 pub mod core;
 pub mod facts;
@@ -22,3 +23,5 @@ pub mod found;
 pub mod plans;
 pub mod protocol;
 mod runs;
+pub mod serve;
+mod story;

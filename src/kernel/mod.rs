@@ -35,6 +35,7 @@ pub mod sockets;
 pub mod sysctl;
 pub mod systemd;
 pub mod terminal;
+pub mod timezone;
 pub mod watch;
 pub mod writer;
 
