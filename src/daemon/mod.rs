@@ -10,7 +10,12 @@
 //! What the daemon decided is in the ledger before it is done, so that nothing is missed, doubled or lost.
 //!
 //! - [`facts`]: what the scheduling loop lets others see
+//! - [`place`]: where the control socket is
 //! - [`protocol`]: what is said through the control socket
+//! - [`server`] and [`client`]: its two ends
 
+pub mod client;
 pub mod facts;
+pub mod place;
 pub mod protocol;
+pub mod server;

@@ -21,6 +21,7 @@ pub mod kept;
 pub mod lock;
 pub mod machine;
 pub mod mounts;
+pub mod peer;
 pub mod pipe;
 pub mod process;
 pub mod procfs;
