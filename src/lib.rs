@@ -3,9 +3,9 @@
 //! A module uses those that its arrows lead to, near or far, and no others (a test holds that):
 //!
 //! ```text
-//! logging ─▶ cli ─┬─▶ daemon ─▶ report ─┬─▶ run ─┬─▶ backup ───┬─▶ config ─▶ schedule ─▶ kernel
-//!                 ├─▶ import             │        └─▶ governor ─┴─▶ failure ─▶ ledger ─▶ kernel
-//!                 └─▶ doctor ────────────┘
+//!                   ┌─▶ import ──────────────────────────────┐      ┌─▶ schedule
+//! logging ─▶ cli ─┼─▶ daemon ─▶ report ─┬─▶ run ─┬─▶ backup ───┬─▶ config ─┴──────────┬─▶ kernel
+//!                 └─▶ doctor ────────────┘        └─▶ governor ─┴─▶ failure ─▶ ledger ─┘
 //! ```
 //!
 //! `exit` and `human` are words and numbers for everybody.
@@ -24,6 +24,7 @@
 //! - [`logging`]: where `tracing` events go
 //! - [`report`]: from ledger rows and live events to a screen
 //! - [`run`]: one run of one job, from the request to its end
+//! - [`schedule`]: pure time: when a job is due
 
 pub mod backup;
 pub mod cli;
@@ -39,3 +40,4 @@ pub mod ledger;
 pub mod logging;
 pub mod report;
 pub mod run;
+pub mod schedule;
