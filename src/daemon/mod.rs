@@ -12,16 +12,21 @@
 //! - [`serve`]: the loop
 //! - [`core`]: what is to be started and when, a pure function
 //! - [`facts`]: what the scheduling loop lets others see
+//! - [`place`]: where the control socket is
 //! - [`protocol`]: what is said through the control socket
+//! - [`server`] and [`client`]: its two ends
 
 mod book;
+pub mod client;
 mod clients;
 mod climate;
 pub mod core;
 pub mod facts;
 pub mod found;
+pub mod place;
 pub mod plans;
 pub mod protocol;
 mod runs;
 pub mod serve;
+pub mod server;
 mod story;

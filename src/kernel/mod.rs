@@ -24,6 +24,7 @@ pub mod lock;
 pub mod machine;
 pub mod mounts;
 pub mod notify;
+pub mod peer;
 pub mod pipe;
 pub mod process;
 pub mod procfs;
