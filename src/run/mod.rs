@@ -28,5 +28,6 @@ pub mod remote;
 pub mod request;
 pub mod restore;
 pub mod stage;
+pub mod unit;
 pub mod verify;
 pub mod worker;

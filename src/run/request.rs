@@ -126,6 +126,16 @@ impl RunDir {
         self.path.join("heartbeat.json")
     }
 
+    /// What is to be taken back from the unit that the run governs, if it does.
+    pub fn unit(&self) -> PathBuf {
+        self.path.join("unit.json")
+    }
+
+    /// Which start of that unit was the run's.
+    pub fn invocation(&self) -> PathBuf {
+        self.path.join("invocation")
+    }
+
     /// Where the payload's cgroup is, if it has one.
     pub fn cgroup(&self) -> PathBuf {
         self.path.join("cgroup")
