@@ -11,6 +11,7 @@ pub mod backup;
 pub mod close;
 pub mod control;
 pub mod event;
+pub mod forced;
 pub mod governing;
 pub mod greeting;
 pub mod heartbeat;

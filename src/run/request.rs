@@ -1,5 +1,6 @@
 //! What a run was asked to do, and where its files lie.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Request {
     pub exclusive: bool,
     /// The payload's streams are the caller's (`govern exec`); else they go to the log alone.
     pub pass_through: bool,
+    /// Who asked for it over ssh, if somebody did.
+    #[serde(default)]
+    pub peer: Option<IpAddr>,
 }
 
 /// What a run does.

@@ -64,6 +64,9 @@ pub async fn work(state: &Path, run: &str, starter: &UnixStream, remark: Option<
     if let Some(remark) = remark {
         explanation.push_str(&format!("; {remark}"));
     }
+    if let Some(peer) = request.peer {
+        explanation.push_str(&format!("; asked for over ssh by {peer}"));
+    }
     recorder.run_started(request.asked_at, group.level().word(), &explanation, None).await;
     control.listen(&recorder, &run_dir);
     let mut supervision = request.policy.supervision.clone();
