@@ -127,6 +127,9 @@ pub enum Command {
     /// Unlink trees
     #[command(hide = true)]
     Remove(payload::RemoveArgs),
+    /// Start a unit of systemd's and follow it to its end
+    #[command(hide = true)]
+    Follow(payload::FollowArgs),
 }
 
 /// Does what the command line says and returns the exit code.
@@ -137,6 +140,7 @@ pub fn main(args: Args) -> Result<u8, Failure> {
         Command::Pump => Ok(crate::run::pump::main()),
         Command::Flush(args) => payload::flush(&args),
         Command::Remove(args) => payload::remove(&args),
+        Command::Follow(args) => payload::follow(&args),
         Command::Worker(args) => worker::main(&context?, &args),
         Command::Closed(args) => closed::main(&context?, &args),
         Command::Probe(args) => probe::main(&context?, &args),

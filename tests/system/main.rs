@@ -14,4 +14,5 @@ mod postgres;
 mod regressions;
 mod screens;
 mod smoke;
+mod ssh;
 mod supervision;
