@@ -1,5 +1,6 @@
 //! The five fields: what is read, what is refused, and when they fire.
 
+use chrono::NaiveDateTime;
 use proptest::prelude::*;
 
 use super::super::crontab::{BadExpression, Expression};
@@ -220,10 +221,8 @@ fn by_the_minute(expression: &Expression, zone: Zone, from: DateTime<Utc>, until
     fires
 }
 
-use chrono::NaiveDateTime;
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn the_same_as_a_loop_over_minutes(
