@@ -56,7 +56,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_is_a_panic(text in "[-+0-9T:Z. ]{0,30}") {
-            let _ = read(&text, zone("Europe/Berlin"));
+            read(&text, zone("Europe/Berlin")).ok();
         }
     }
 }

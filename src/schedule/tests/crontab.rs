@@ -249,8 +249,10 @@ proptest! {
                 Ok(trigger) => prop_assert_eq!(trigger.to_string().parse::<Trigger>().ok(), Some(trigger)),
                 Err(error) => prop_assert!(text.get(error.span.clone()).is_some(), "{:?} in {:?}", error, text),
             }
-            let _ = text.parse::<crate::schedule::window::Span>();
-            let _ = text.parse::<Zone>();
+            let span = text.parse::<window::Span>().ok();
+            prop_assert!(span.is_none_or(|span| span.to_string().parse() == Ok(span)));
+            let zone = text.parse::<Zone>().ok();
+            prop_assert!(zone.is_none_or(|zone| zone.to_string().parse() == Ok(zone)));
         }
     }
 
