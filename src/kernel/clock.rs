@@ -56,6 +56,46 @@ impl Stamp {
     }
 }
 
+/// A stamp as RFC 3339, for `#[serde(with = …)]`: what others read.
+pub mod as_rfc3339 {
+    use chrono::DateTime;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use super::Stamp;
+
+    /// Writes it.
+    pub fn serialize<S: Serializer>(stamp: &Stamp, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&stamp.rfc3339())
+    }
+
+    /// Reads it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Stamp, D::Error> {
+        let text = String::deserialize(from)?;
+        let read = DateTime::parse_from_rfc3339(&text).map_err(de::Error::custom)?;
+        Ok(Stamp { us: read.timestamp_micros(), offset: read.offset().local_minus_utc() })
+    }
+}
+
+/// The same for a stamp that may be missing.
+pub mod as_rfc3339_if_any {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Stamp;
+
+    #[derive(Serialize, Deserialize)]
+    struct Wrapped(#[serde(with = "super::as_rfc3339")] Stamp);
+
+    /// Writes it, or null.
+    pub fn serialize<S: Serializer>(stamp: &Option<Stamp>, to: S) -> Result<S::Ok, S::Error> {
+        stamp.map(Wrapped).serialize(to)
+    }
+
+    /// Reads it, or null.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Stamp>, D::Error> {
+        Ok(Option::<Wrapped>::deserialize(from)?.map(|wrapped| wrapped.0))
+    }
+}
+
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rfc3339())

@@ -21,6 +21,7 @@ pub mod kept;
 pub mod lock;
 pub mod machine;
 pub mod mounts;
+pub mod notify;
 pub mod pipe;
 pub mod process;
 pub mod procfs;

@@ -3,9 +3,9 @@
 use rusqlite::Row;
 use serde::Serialize;
 
-use super::query::as_rfc3339;
 use super::{Ledger, Result};
 use crate::kernel::clock::Stamp;
+use crate::kernel::clock::as_rfc3339;
 
 /// A decision as it stands in the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -13,7 +13,7 @@ pub struct DecisionRow {
     /// Number within the run, from 1.
     pub seq: u32,
     /// When.
-    #[serde(serialize_with = "as_rfc3339")]
+    #[serde(serialize_with = "as_rfc3339::serialize")]
     pub at: Stamp,
     /// `throttle`, `ease`, `free`, `pause`, `resume`, `hurry`, `give up`.
     pub word: String,

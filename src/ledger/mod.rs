@@ -6,6 +6,7 @@
 
 pub mod decisions;
 pub mod entry;
+pub mod occasions;
 mod open;
 pub mod query;
 mod schema;

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, Row};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::entry::{LimitState, State, Times, Usage};
 use super::{Ledger, Result};
-use crate::kernel::clock::Stamp;
+use crate::kernel::clock::{Stamp, as_rfc3339, as_rfc3339_if_any};
 
 /// A run as it stands in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRow {
     /// The run.
     pub run: String,
@@ -29,10 +29,10 @@ pub struct RunRow {
     /// Why it did not end `ok`.
     pub reason: Option<String>,
     /// When it began.
-    #[serde(serialize_with = "as_rfc3339")]
+    #[serde(with = "as_rfc3339")]
     pub started: Stamp,
     /// When it ended.
-    #[serde(serialize_with = "as_rfc3339_if_any")]
+    #[serde(with = "as_rfc3339_if_any")]
     pub ended: Option<Stamp>,
     /// Where the time went, in µs.
     pub times: Times,
@@ -43,7 +43,7 @@ pub struct RunRow {
 }
 
 /// A phase as it stands in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseRow {
     /// Number within the run.
     pub seq: u32,
@@ -58,10 +58,10 @@ pub struct PhaseRow {
     /// Why it did not end `ok`.
     pub message: Option<String>,
     /// When it began.
-    #[serde(serialize_with = "as_rfc3339")]
+    #[serde(with = "as_rfc3339")]
     pub started: Stamp,
     /// When it ended.
-    #[serde(serialize_with = "as_rfc3339_if_any")]
+    #[serde(with = "as_rfc3339_if_any")]
     pub ended: Option<Stamp>,
     /// Where the time went, in µs.
     pub times: Times,
@@ -72,7 +72,7 @@ pub struct PhaseRow {
 }
 
 /// A limit of a run as it stands in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitRow {
     /// The limit.
     pub what: String,
@@ -81,19 +81,19 @@ pub struct LimitRow {
     /// Why it does not hold.
     pub why: Option<String>,
     /// Since when.
-    #[serde(serialize_with = "as_rfc3339")]
+    #[serde(with = "as_rfc3339")]
     pub at: Stamp,
 }
 
 /// An artifact as it stands in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArtifactRow {
     /// Its directory.
     pub path: PathBuf,
     /// The run that made it.
     pub run: String,
     /// When it got its name.
-    #[serde(serialize_with = "as_rfc3339")]
+    #[serde(with = "as_rfc3339")]
     pub published: Stamp,
     /// Bytes on disk.
     pub stored: u64,
@@ -103,17 +103,6 @@ pub struct ArtifactRow {
     pub verified: String,
     /// The answer of the last check after publication.
     pub checked_good: Option<bool>,
-}
-
-pub(super) fn as_rfc3339<S: serde::Serializer>(stamp: &Stamp, to: S) -> std::result::Result<S::Ok, S::Error> {
-    to.serialize_str(&stamp.rfc3339())
-}
-
-fn as_rfc3339_if_any<S: serde::Serializer>(stamp: &Option<Stamp>, to: S) -> std::result::Result<S::Ok, S::Error> {
-    match stamp {
-        Some(stamp) => as_rfc3339(stamp, to),
-        None => to.serialize_none(),
-    }
 }
 
 /// Which runs are asked for.

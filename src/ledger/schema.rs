@@ -111,4 +111,40 @@ pub const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (unit, signal)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- What was due, and what became of it: written before it is done. One row may stand for several that were skipped together.
+    CREATE TABLE occasions (
+        job             TEXT NOT NULL,
+        due_us          INTEGER NOT NULL,
+        cause           TEXT NOT NULL,
+        attempt         INTEGER NOT NULL,
+        failures        INTEGER NOT NULL,
+        state           TEXT NOT NULL,
+        run             TEXT,
+        reason          TEXT,
+        not_before_us   INTEGER NOT NULL,
+        until_us        INTEGER NOT NULL,
+        count           INTEGER NOT NULL,
+        at_us           INTEGER NOT NULL,
+        PRIMARY KEY (job, due_us, cause, attempt)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX occasions_open ON occasions (job) WHERE state IN ('queued', 'started');
+    CREATE INDEX occasions_by_time ON occasions (at_us);
+
+    -- How far the schedule of a job was looked at, and for which boot.
+    CREATE TABLE agenda (
+        job             TEXT PRIMARY KEY,
+        considered_us   INTEGER NOT NULL,
+        boot            TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- Pauses and paces that somebody ordered for a while; an empty job is all of them.
+    CREATE TABLE holds (
+        job             TEXT NOT NULL,
+        what            TEXT NOT NULL,
+        rate            INTEGER,
+        until_us        INTEGER NOT NULL,
+        PRIMARY KEY (job, what)
+    ) STRICT, WITHOUT ROWID;
+",
 ];

@@ -4,6 +4,7 @@ pub mod decisions;
 pub mod history;
 pub mod live;
 pub mod phases;
+pub mod snapshot;
 pub mod status;
 mod table;
 pub mod watch;

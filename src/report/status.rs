@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::style;
 use super::table::{paint, table};
@@ -17,7 +17,7 @@ use crate::run::heartbeat::{self, Beat};
 use crate::run::request::RunDir;
 
 /// What is known of a job.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobStatus {
     /// Its name.
     pub job: String,

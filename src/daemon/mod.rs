@@ -1,0 +1,18 @@
+//! The daemon: starts what is due, one after the other on each disk, and answers questions.
+//!
+//! ```text
+//! clock, policies, ends of runs, orders ──▶ core (pure) ──▶ what is to be written down, started, ordered
+//!                                            │
+//!                                            └──▶ facts ──▶ server ──▶ clients
+//! ```
+//!
+//! It neither runs nor governs: a run is a process of its own that goes on when the daemon is killed, and is found again by the next one.
+//! What the daemon decided is in the ledger before it is done, so that nothing is missed, doubled or lost.
+//!
+//! - [`core`]: what is to be started and when, a pure function
+//! - [`facts`]: what the scheduling loop lets others see
+//! - [`protocol`]: what is said through the control socket
+
+pub mod core;
+pub mod facts;
+pub mod protocol;
