@@ -1,6 +1,6 @@
 //! A line of a crontab as the model understands it: sets of bits, and which fields start with a star.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
@@ -52,6 +52,12 @@ impl Line {
         let day = has(self.days, date.day());
         let weekday = has(self.weekdays, date.weekday().num_days_from_sunday());
         has(self.months, date.month()) && if self.both_days { day && weekday } else { day || weekday }
+    }
+
+    /// Whether there is a day on which it is due.
+    pub fn ever(&self) -> bool {
+        // After 400 years the calendar begins again.
+        (0..146_097).any(|day| self.on(NaiveDate::default() + Days::new(day)))
     }
 
     /// Whether it is due in this hour of such a day.

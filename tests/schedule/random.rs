@@ -73,12 +73,14 @@ pub fn of(random: &mut Random, field: &Field) -> String {
 }
 
 fn item(random: &mut Random, field: &Field, in_a_list: bool) -> String {
-    match random.below(10) {
-        0..=4 if in_a_list => number(random, field),
-        // A star that may not begin the field.
-        5 if in_a_list && random.chance(10) => "*".to_owned(),
-        0..=3 => format!("*/{}", step(random, field)),
-        4..=7 => range(random, field),
+    if in_a_list && random.chance(50) {
+        return number(random, field);
+    }
+    match random.below(20) {
+        // In a list it may come after the first character of the field, which is what counts.
+        0 if in_a_list => "*".to_owned(),
+        0..8 => format!("*/{}", step(random, field)),
+        8..15 => range(random, field),
         _ => format!("{}/{}", range(random, field), step(random, field)),
     }
 }
@@ -90,13 +92,18 @@ fn step(random: &mut Random, field: &Field) -> u32 {
 
 fn range(random: &mut Random, field: &Field) -> String {
     let first = random.between(field.low, field.high);
-    let last = if random.chance(60) { (first + random.below(4)).min(field.high) } else { random.between(first, field.high) };
+    let last =
+        if random.chance(60) { (first + random.below(4)).min(field.high) } else { random.between(first, field.high) };
     format!("{}-{}", written(random, field, first), written(random, field, last))
 }
 
 fn number(random: &mut Random, field: &Field) -> String {
     let (first, more) = field.likely;
-    let number = if random.chance(50) { random.between(first, (first + more).min(field.high)) } else { random.between(field.low, field.high) };
+    let number = if random.chance(50) {
+        random.between(first, (first + more).min(field.high))
+    } else {
+        random.between(field.low, field.high)
+    };
     written(random, field, number)
 }
 
