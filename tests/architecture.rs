@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("governor", &["config", "failure", "human", "kernel"]),
     ("run", &["backup", "config", "exit", "failure", "governor", "human", "kernel", "ledger"]),
     ("doctor", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "run"]),
-    ("report", &["config", "failure", "governor", "human", "kernel", "ledger", "run", "schedule"]),
+    ("report", &["config", "exit", "failure", "governor", "human", "kernel", "ledger", "run", "schedule"]),
     (
         "daemon",
         &["backup", "config", "exit", "failure", "governor", "human", "kernel", "ledger", "report", "run", "schedule"],

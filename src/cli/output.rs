@@ -29,8 +29,19 @@ pub fn stdout_has_colors() -> bool {
 
 /// Prints data. A reader that went away is no error: it has seen what it wanted.
 pub fn data(text: &str) {
+    still_read(text);
+}
+
+/// The same for what goes on and on: whether there is still somebody to read it.
+pub fn still_read(text: &str) -> bool {
     let mut stdout = anstream::stdout();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+}
+
+/// A screen that takes the place of the one before: home, then each line with the rest of it cleared, then what is below (ECMA-48).
+pub fn screen(text: &str) -> String {
+    let lines: String = text.lines().map(|line| format!("{line}\x1b[K\n")).collect();
+    format!("\x1b[H{lines}\x1b[J")
 }
 
 /// Prints a value as JSON, indented.
@@ -39,6 +50,13 @@ pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
         .map_err(|e| Failure::new(crate::exit::Exit::Internal, "cannot write JSON").because(&e))?;
     data(&format!("{text}\n"));
     Ok(())
+}
+
+/// A value as one line of JSON.
+pub fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string(value)
+        .map_err(|e| Failure::new(crate::exit::Exit::Internal, "cannot write JSON").because(&e))?;
+    Ok(format!("{text}\n"))
 }
 
 /// Says something that is no data.

@@ -7,8 +7,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
 use crate::report::live::{Detail, Live};
+use crate::run::launch::{self, Starter};
+use crate::run::plan;
 use crate::run::request::{Action, Request, new_id};
-use crate::run::{launch, plan};
 
 /// Run a job now.
 ///
@@ -99,7 +100,7 @@ pub fn perform(context: &Context, request: &Request, detail: Detail) -> Result<u
     let state = &context.dirs.state;
     let mut live = Live::new(request.policy.job.as_str(), detail, context.stderr_is_terminal());
     block_on(async {
-        let launched = launch::launch(state, request).await?;
+        let launched = launch::launch(state, request, Starter::Own).await?;
         launched.follow(state, |event| live.hear(event)).await
     })
 }

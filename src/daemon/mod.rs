@@ -9,10 +9,24 @@
 //! It neither runs nor governs: a run is a process of its own that goes on when the daemon is killed, and is found again by the next one.
 //! What the daemon decided is in the ledger before it is done, so that nothing is missed, doubled or lost.
 //!
+//! - [`serve`]: the loop
 //! - [`core`]: what is to be started and when, a pure function
 //! - [`facts`]: what the scheduling loop lets others see
+//! - [`place`]: where the control socket is
 //! - [`protocol`]: what is said through the control socket
+//! - [`server`] and [`client`]: its two ends
 
+mod book;
+pub mod client;
+mod clients;
+mod climate;
 pub mod core;
 pub mod facts;
+pub mod found;
+pub mod place;
+pub mod plans;
 pub mod protocol;
+mod runs;
+pub mod serve;
+pub mod server;
+mod story;

@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
 
-use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
+use nix::unistd::{Gid, Group, Uid, User, geteuid, getgrouplist};
 
 use super::{Error, Result};
 
@@ -52,6 +52,15 @@ pub fn own_uid() -> u32 {
     geteuid().as_raw()
 }
 
+/// The id of a group; `None` where there is none of that name.
+///
+/// # Errors
+/// When the system's group database cannot be read.
+pub fn group_id(name: &str) -> Result<Option<u32>> {
+    let found = Group::from_name(name).map_err(|e| Error::about("look up group", name, e))?;
+    Ok(found.map(|group| group.gid.as_raw()))
+}
+
 /// The name of a user id, or the number where it has none.
 pub fn name_of(uid: u32) -> String {
     User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
@@ -65,6 +74,8 @@ mod tests {
     fn root_is_found_and_nobody_else_invented() {
         assert_eq!(Account::find("root").unwrap().unwrap().uid, 0);
         assert_eq!(Account::find("no-such-account").unwrap(), None);
+        assert_eq!(group_id("root").unwrap(), Some(0));
+        assert_eq!(group_id("no-such-group").unwrap(), None);
         assert_eq!(name_of(0), "root");
         assert_eq!(name_of(3_999_999_999), "3999999999");
     }

@@ -49,6 +49,24 @@ impl Lock {
         }
     }
 
+    /// Waits, on this thread, until nobody holds the lock at `path`. One that is not there is held by nobody.
+    pub fn wait_until_free(path: &Path) -> Result<()> {
+        let failed = |e: std::io::Error| Error::path("wait for", path, e);
+        let file = match OpenOptions::new().custom_flags(libc::O_NOFOLLOW).read(true).open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(failed(e)),
+        };
+        let mut file = file;
+        loop {
+            match Flock::lock(file, FlockArg::LockShared) {
+                Ok(_) => return Ok(()),
+                Err((same, nix::Error::EINTR)) => file = same,
+                Err((_, errno)) => return Err(failed(errno.into())),
+            }
+        }
+    }
+
     /// Writes who holds it, for those who find it busy.
     pub fn note(&mut self, text: &str) -> Result<()> {
         let mut write = || {
@@ -71,7 +89,13 @@ mod tests {
         let Attempt::Held(mut first) = Lock::attempt(&path).unwrap() else { panic!("a fresh lock is free") };
         first.note("run 7").unwrap();
         assert!(matches!(Lock::attempt(&path).unwrap(), Attempt::Busy(note) if note == "run 7"));
+        let waits = std::thread::spawn({
+            let path = path.clone();
+            move || Lock::wait_until_free(&path)
+        });
         drop(first);
+        waits.join().unwrap().unwrap();
         assert!(matches!(Lock::attempt(&path).unwrap(), Attempt::Held(_)));
+        Lock::wait_until_free(&dir.path().join("none")).unwrap();
     }
 }

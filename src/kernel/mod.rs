@@ -4,11 +4,13 @@
 //! that); every error says what was tried on which path; a parser takes text and is tested without a machine.
 
 pub mod account;
+pub mod alarm;
 pub mod aligned;
 pub mod block;
 mod cached;
 pub mod cgroup;
 pub mod clock;
+mod descriptor;
 pub mod dial;
 pub mod durable;
 pub mod error;
@@ -22,6 +24,7 @@ pub mod lock;
 pub mod machine;
 pub mod mounts;
 pub mod notify;
+pub mod peer;
 pub mod pipe;
 pub mod process;
 pub mod procfs;
@@ -33,6 +36,8 @@ pub mod sockets;
 pub mod sysctl;
 pub mod systemd;
 pub mod terminal;
+pub mod timezone;
+pub mod watch;
 pub mod writer;
 
 pub use error::{Error, Result};

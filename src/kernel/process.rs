@@ -355,6 +355,12 @@ pub fn reap_orphans(known: &[Pid]) {
     }
 }
 
+/// How many processors this process may use; 1 where that cannot be told.
+pub fn processors() -> u32 {
+    let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(count).unwrap_or(1)
+}
+
 /// This process's environment.
 pub fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()

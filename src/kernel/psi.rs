@@ -50,6 +50,15 @@ impl Resource {
     /// All of them.
     pub const ALL: [Resource; 3] = [Resource::Io, Resource::Memory, Resource::Cpu];
 
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Resource::Io => "io",
+            Resource::Memory => "memory",
+            Resource::Cpu => "cpu",
+        }
+    }
+
     /// The file of a cgroup that counts it.
     pub fn file(self) -> &'static str {
         match self {
@@ -72,6 +81,14 @@ pub struct Stalled {
 /// Parses a pressure file; `None` where the line `some` is missing or odd.
 pub fn parse(text: &str) -> Option<Stalled> {
     Some(Stalled { some: total(text, "some ")?, full: total(text, "full ").unwrap_or(0) })
+}
+
+/// The kernel's own mean of `some` over the last ten seconds, in percent: 0 to 100. It is renewed every 2 s, which is enough to show and
+/// too slow to steer by.
+pub fn parse_mean(text: &str) -> Option<f64> {
+    let line = text.lines().find_map(|found| found.strip_prefix("some "))?;
+    let mean: f64 = line.split(' ').find_map(|word| word.strip_prefix("avg10="))?.parse().ok()?;
+    (0.0..=100.0).contains(&mean).then_some(mean)
 }
 
 fn look(path: &Path) -> Result<Pressure> {
@@ -113,6 +130,14 @@ mod tests {
     }
 
     #[test]
+    fn the_mean_of_ten_seconds_is_found() {
+        assert_eq!(parse_mean(FILE), Some(0.77));
+        for odd in ["", "full avg10=1.00 total=1", "some total=1", "some avg10=x", "some avg10=nan", "some avg10=101"] {
+            assert_eq!(parse_mean(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
     fn a_file_that_is_not_there_and_one_that_says_no() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(of_machine(dir.path()).unwrap(), Pressure::Absent);
@@ -135,6 +160,8 @@ mod tests {
         #[test]
         fn never_panics(text in ".{0,60}") {
             parse(&text);
+            parse_mean(&text);
+            parse_mean(&format!("some avg10={text}"));
             parse(&format!("some {text} total={text}"));
         }
     }

@@ -269,6 +269,20 @@ impl Ledger {
         })
     }
 
+    /// When the last run of a job that succeeded ended: µs since 1970.
+    pub fn last_success(&self, job: &str) -> Result<Option<i64>> {
+        self.sql("read runs", |c| {
+            c.query_row(
+                "SELECT coalesce(ended_us, started_us) FROM runs
+                 WHERE job = ?1 AND action IN ('backup', 'exec') AND state IN ('ok', 'warning')
+                 ORDER BY started_us DESC LIMIT 1",
+                [job],
+                |row| row.get(0),
+            )
+            .optional()
+        })
+    }
+
     /// What a phase of the last good runs of a job took in: uncompressed bytes, for an estimate of what is to come.
     pub fn expected_bytes(&self, job: &str, name: &str, detail: Option<&str>) -> Result<Option<u64>> {
         self.sql("read phases", |c| {

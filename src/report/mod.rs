@@ -1,8 +1,11 @@
 //! From ledger rows and live events to a screen.
 
 pub mod decisions;
+pub mod gather;
 pub mod history;
 pub mod live;
+pub mod machine;
+pub mod next;
 pub mod phases;
 pub mod snapshot;
 pub mod status;

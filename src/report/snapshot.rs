@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::status::JobStatus;
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
 
 /// Everything at one moment.
@@ -20,6 +22,22 @@ pub struct Snapshot {
     pub holds: Vec<Hold>,
     /// The jobs.
     pub jobs: Vec<JobStatus>,
+}
+
+impl Snapshot {
+    /// The same with these jobs alone; with all, if none is named.
+    ///
+    /// # Errors
+    /// When one of them is not known.
+    pub fn only(&self, jobs: &[String]) -> Result<Snapshot, Failure> {
+        if let Some(unknown) = jobs.iter().find(|job| !self.jobs.iter().any(|row| row.job == **job)) {
+            let what = format!("there is no job `{unknown}`, and none of that name ever ran");
+            return Err(Failure::new(Exit::Usage, what));
+        }
+        let mut snapshot = self.clone();
+        snapshot.jobs.retain(|row| jobs.is_empty() || jobs.contains(&row.job));
+        Ok(snapshot)
+    }
 }
 
 /// The daemon.
@@ -101,11 +119,11 @@ pub enum Held {
 /// What the machine says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// How far limits can be enforced here: `cgroup v2: io, cpu, memory`.
+    /// How far limits can be enforced here: `full: cgroup v2 with cpu, io, memory`.
     pub level: String,
-    /// The unit that waits most, and for what: PSI `some` of the last ten seconds in percent.
+    /// Who of those that runs give way to waits most; none: nobody waits, or it is not counted.
     pub stall: Option<Stall>,
-    /// Seconds a flush may wait for what others have dirty, at the rate this disk has shown.
+    /// Bytes that were changed in memory and are not on a disk yet.
     pub dirty_bytes: u64,
     /// Load over one minute.
     pub load: f64,
@@ -120,6 +138,6 @@ pub struct Stall {
     pub unit: String,
     /// `io`, `cpu` or `memory`.
     pub resource: String,
-    /// Percent of the last ten seconds.
+    /// Percent of the last ten seconds: PSI `some`, `avg10`.
     pub percent: f64,
 }

@@ -1,6 +1,5 @@
 //! The worker's ear: a socket in the run's directory, and the stream of whoever started the run.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +18,6 @@ pub const SOCKET: &str = "control";
 
 /// So many orders may wait.
 const WAITING: usize = 16;
-
-/// So long nobody is let in after an attempt failed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// At the end, a client has so long to take what is left for it.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -68,7 +64,7 @@ impl Control {
         let (orders, events) = (self.orders.clone(), recorder.subscribe());
         self.listener = Some(tokio::spawn(async move {
             loop {
-                let (stream, _) = accepted(|| listener.accept()).await;
+                let (stream, _) = socket::accepted("nobody can talk to this run for now", || listener.accept()).await;
                 if socket::peer_is_trusted(&stream) {
                     tokio::spawn(serve(stream, orders.clone(), None, Some(events.resubscribe())));
                 }
@@ -90,23 +86,6 @@ impl Control {
         if tokio::time::timeout(FAREWELL, &mut starter).await.is_err() {
             starter.abort();
         }
-    }
-}
-
-/// The next one who calls. That one could not be let in, with too many files open say, is no reason to be deaf from then on.
-async fn accepted<T, Call: Future<Output = io::Result<T>>>(mut accept: impl FnMut() -> Call) -> T {
-    let mut said = false;
-    loop {
-        match accept().await {
-            Ok(caller) => return caller,
-            Err(error) if !said => {
-                said = true;
-                tracing::warn!("nobody can talk to this run for now: {error}");
-            }
-            Err(_) => {}
-        }
-        // The caller stays in the queue and the socket readable: without a pause this would turn as fast as it can.
-        tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }
 
@@ -177,24 +156,4 @@ fn refused(why: String) -> Arc<str> {
 
 fn to_line(event: &Event) -> Arc<str> {
     serde_json::to_string(event).unwrap_or_default().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_caller_who_cannot_be_let_in_does_not_make_deaf() {
-        let mut attempts = 0;
-        let begun = Instant::now();
-        let caller = accepted(|| {
-            attempts += 1;
-            std::future::ready(if attempts < 3 { Err(io::Error::from_raw_os_error(24)) } else { Ok("caller") })
-        });
-        assert_eq!(caller.await, "caller");
-        assert_eq!(attempts, 3);
-        assert!(begun.elapsed() >= 2 * ACCEPT_PAUSE, "no busy loop");
-    }
 }

@@ -51,14 +51,23 @@ enum Worker {
     },
 }
 
+/// Who starts a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Starter {
+    /// A program for this run alone. What the run leaves behind when its worker dies comes to it, and it puts an end to that.
+    Own,
+    /// One that starts other runs as well: what one of them leaves behind cannot be told from the others' by whose child it is.
+    Shared,
+}
+
 /// Makes the run's directory and starts its worker. Runs that lost their worker are closed first.
-pub async fn launch(state: &Path, request: &Request) -> Result<Launched, Failure> {
+pub async fn launch(state: &Path, request: &Request, starter: Starter) -> Result<Launched, Failure> {
     if let Err(failure) = look_after_earlier(state, request).await {
         // A ledger that cannot be read must not cost the backup: what happens now is spooled.
         tracing::warn!("earlier runs could not be looked after: {}", failure.one_line());
     }
     let run_dir = RunDir::create(state, request)?;
-    let begun = begin(state, request, &run_dir).await;
+    let begun = begin(state, request, &run_dir, starter).await;
     if begun.is_err() {
         // A worker that comes after all finds nobody, and nothing.
         fs::remove_tree(run_dir.path())?;
@@ -66,7 +75,7 @@ pub async fn launch(state: &Path, request: &Request) -> Result<Launched, Failure
     begun
 }
 
-async fn begin(state: &Path, request: &Request, run_dir: &RunDir) -> Result<Launched, Failure> {
+async fn begin(state: &Path, request: &Request, run_dir: &RunDir, starter: Starter) -> Result<Launched, Failure> {
     let door = socket::listen(run_dir.path(), STARTER)?;
     let (worker, remark) = match unit::start(state, request).await {
         Ok((manager, name)) => {
@@ -74,7 +83,7 @@ async fn begin(state: &Path, request: &Request, run_dir: &RunDir) -> Result<Laun
             let remark = (!manager.lingers()).then(|| ends.to_owned());
             (Worker::Unit(manager, name), remark)
         }
-        Err(why) => (start_child(state, request)?, Some(format!("no unit of its own: {why}"))),
+        Err(why) => (start_child(state, request, starter)?, Some(format!("no unit of its own: {why}"))),
     };
     let stream = worker.arrival(&door).await?;
     Greeting::of_this_process(remark).send(&stream, request.pass_through)?;
@@ -89,10 +98,12 @@ fn worker_argv(state: &Path, request: &Request, role: &str) -> Result<Vec<std::f
     Ok(vec![program, "--state".into(), state.into(), role.into(), (&request.run).into()])
 }
 
-fn start_child(state: &Path, request: &Request) -> Result<Worker, Failure> {
+fn start_child(state: &Path, request: &Request, starter: Starter) -> Result<Worker, Failure> {
     let elders = group::children()?;
-    // What a dead worker leaves becomes ours, and not init's.
-    process::adopt_orphans()?;
+    if starter == Starter::Own {
+        // What a dead worker leaves becomes ours, and not init's.
+        process::adopt_orphans()?;
+    }
     let spawn = Spawn {
         argv: worker_argv(state, request, "worker")?,
         directory: Some("/".into()),
@@ -209,6 +220,19 @@ impl Launched {
                 Err(Failure::new(Exit::Internal, format!("the worker vanished before it began ({how})")))
             }
         }
+    }
+
+    /// Waits until the worker is gone, and listens to nothing. `hears` is called when the run can be talked to.
+    pub async fn attend(mut self, state: &Path, hears: impl FnOnce()) -> Result<(), Failure> {
+        let mut hears = Some(hears);
+        while let Ok(Some(line)) = self.words.next_line().await {
+            if matches!(serde_json::from_str(&line), Ok(Event::PhaseBegun { .. }))
+                && let Some(hears) = hears.take()
+            {
+                hears();
+            }
+        }
+        self.worker.end(state, &self.run).await.map(drop)
     }
 
     /// How the run ended as the ledger has it, after it was closed: by this process, or by another one that is at it right now.

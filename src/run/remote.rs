@@ -31,12 +31,17 @@ pub async fn order(state: &Path, job: &str, order: Order) -> Result<usize, Failu
             .hint("`govern status` shows what is"));
     }
     for run in &runs {
-        let answer = tokio::time::timeout(PATIENCE, send(state, &run.run, order)).await;
-        answer.unwrap_or_else(|_| {
-            Err(Failure::new(Exit::Failed, format!("run `{}` did not answer within {} s", run.run, PATIENCE.as_secs())))
-        })?;
+        give(state, &run.run, order).await?;
     }
     Ok(runs.len())
+}
+
+/// Gives an order to one run, and waits until it obeys or refuses.
+pub async fn give(state: &Path, run: &str, order: Order) -> Result<(), Failure> {
+    let answer = tokio::time::timeout(PATIENCE, send(state, run, order)).await;
+    answer.unwrap_or_else(|_| {
+        Err(Failure::new(Exit::Failed, format!("run `{run}` did not answer within {} s", PATIENCE.as_secs())))
+    })
 }
 
 async fn send(state: &Path, run: &str, order: Order) -> Result<(), Failure> {

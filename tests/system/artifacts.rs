@@ -27,7 +27,7 @@ fn run_of(artifact: &Path) -> String {
 
 fn last_good(world: &World, job: &str) -> Value {
     let status = world.govern(["status", job, "--json"]).expect(0).json();
-    status[0]["last_good"]["run"].clone()
+    status["jobs"][0]["last_good"]["run"].clone()
 }
 
 /// Changes one bit in the middle.

@@ -439,6 +439,6 @@ fn an_artifact_the_ledger_was_not_told_of_counts_once_its_run_is_closed() {
     let open = "UPDATE runs SET state = 'running', ended_us = NULL; DELETE FROM artifacts;";
     ledger(&world).execute_batch(open).unwrap();
     let status = world.govern(["status", "--json"]).expect(0).json();
-    assert_eq!(status[0]["last_run"]["state"], "interrupted");
-    assert_eq!(status[0]["last_good"]["run"], world.manifest("files")["run"]);
+    assert_eq!(status["jobs"][0]["last_run"]["state"], "interrupted");
+    assert_eq!(status["jobs"][0]["last_good"]["run"], world.manifest("files")["run"]);
 }

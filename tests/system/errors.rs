@@ -25,7 +25,7 @@ fn nothing_is_lost(world: &World) {
     assert_eq!(world.artifacts("files").len(), 1);
     assert_eq!(world.temporaries("files"), Vec::<PathBuf>::new());
     let status = world.govern(["status", "files", "--json"]).expect(0).json();
-    assert_eq!(status[0]["last_good"]["run"], world.manifest("files")["run"]);
+    assert_eq!(status["jobs"][0]["last_good"]["run"], world.manifest("files")["run"]);
     world.files_job().govern(["verify", "files"]).expect(0);
 }
 

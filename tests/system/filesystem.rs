@@ -552,7 +552,7 @@ impl UnderWay {
         assert_eq!(manifest["state"], "warning");
         assert!(manifest["warnings"].to_string().contains(what), "{}", manifest["warnings"]);
         let status = self.world.govern(["status", "--json"]).expect(0).json();
-        assert_eq!(status[0]["last_good"]["run"], manifest["run"]);
+        assert_eq!(status["jobs"][0]["last_good"]["run"], manifest["run"]);
         self.world.job("slow", AT_ITS_OWN_PACE).govern(["verify", "slow"]).expect(0);
         self.world
     }

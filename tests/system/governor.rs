@@ -90,13 +90,13 @@ fn status(world: &World) -> String {
 
 fn bytes(world: &World) -> u64 {
     let now = world.govern(["status", "--json"]).expect(0).json();
-    now[0]["now"]["progress"]["plain"].as_u64().unwrap_or(0)
+    now["jobs"][0]["now"]["progress"]["plain"].as_u64().unwrap_or(0)
 }
 
 /// When the run gave its last sign of life, µs.
 fn beat(world: &World) -> i64 {
     let now = world.govern(["status", "--json"]).expect(0).json();
-    now[0]["now"]["at"]["us"].as_i64().unwrap_or(0)
+    now["jobs"][0]["now"]["at"]["us"].as_i64().unwrap_or(0)
 }
 
 fn under_way(world: &World) {

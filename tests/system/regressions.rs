@@ -20,7 +20,7 @@ fn under_way(world: &World, job: &str) {
 impl World {
     fn last_run_state(&self, job: &str) -> Option<String> {
         let status: serde_json::Value = serde_json::from_str(&self.govern(["status", "--json"]).stdout).ok()?;
-        let row = status.as_array()?.iter().find(|row| row["job"] == job)?.clone();
+        let row = status["jobs"].as_array()?.iter().find(|row| row["job"] == job)?.clone();
         row["last_run"]["state"].as_str().map(str::to_owned)
     }
 }
@@ -85,7 +85,7 @@ fn orders_to_a_pump_that_stands_still_hold_up_nobody() {
     let run = world.start(["run", "files"]);
     wait_for("the pump at work", || {
         let status = world.govern(["status", "--json"]).json();
-        (status[0]["now"]["progress"]["plain"].as_u64()? > 0).then_some(())
+        (status["jobs"][0]["now"]["progress"]["plain"].as_u64()? > 0).then_some(())
     });
     world.govern(["pause", "files", "--for", "1h"]).expect(0);
     // More than a socket takes: each order is some hundred bytes, and the pump reads none of them now.

@@ -21,6 +21,6 @@ fn a_backup_is_made_verified_published_and_told() {
     assert_eq!(fs::read_to_string(restored.join(below)).unwrap(), "hello\n");
     world.govern(["verify", "files"]).expect(0);
     let status = world.govern(["status", "--json"]).expect(0).json();
-    assert_eq!(status[0]["job"], "files");
-    assert_eq!(status[0]["last_good"]["run"], manifest["run"]);
+    assert_eq!(status["jobs"][0]["job"], "files");
+    assert_eq!(status["jobs"][0]["last_good"]["run"], manifest["run"]);
 }

@@ -31,6 +31,19 @@ impl Governor {
             probes: vec![],
         }
     }
+
+    /// The same with the numbers of the gentle profile: for a run that begins although the machine is busy.
+    pub fn gently(&self) -> Governor {
+        // The budget for pauses is the kind's, not the profile's.
+        let gentle = Governor::of_profile(Profile::Gentle, KindName::Command);
+        Governor {
+            profile: gentle.profile,
+            thresholds: gentle.thresholds,
+            floor: gentle.floor.min(self.floor),
+            stretch: gentle.stretch.max(self.stretch),
+            ..self.clone()
+        }
+    }
 }
 
 fn thresholds(profile: Profile) -> Thresholds {

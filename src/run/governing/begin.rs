@@ -16,7 +16,7 @@ use crate::governor::round::Governor;
 use crate::governor::sense::{Ours, Senses};
 use crate::governor::server::Server;
 use crate::governor::usual::Usual;
-use crate::kernel::block::{Number, Roots};
+use crate::kernel::block::Roots;
 use crate::kernel::clock::Stamp;
 use crate::kernel::group::Group;
 use crate::kernel::process;
@@ -89,7 +89,10 @@ fn ours(request: &Request, group: &Group, caller: Option<Pid>) -> Ours {
         worker: process::own_pid(),
         payload: payload.map(|cgroup| cgroup.path().to_path_buf()),
         unit: unit.map(|cgroup| cgroup.path().to_path_buf()),
-        devices: disks(request),
+        devices: ground::lowest_disks(&request.policy, crate::run::limits::work(&request.action))
+            .into_iter()
+            .map(|(number, _)| number)
+            .collect(),
         // Without a unit of its own the run works in the group it was started in. And what the caller does with what it is given, gzip in
         // `govern exec -- tar … | gzip`, is work of the run, too.
         near: [Some(process::own_pid()), caller]
@@ -98,19 +101,6 @@ fn ours(request: &Request, group: &Group, caller: Option<Pid>) -> Ours {
             .filter_map(|pid| procfs::cgroup_of(Path::new(PROC), pid))
             .collect(),
     }
-}
-
-/// The lowest disks under sources and target. What cannot be told is not looked at; the log of the limits says more.
-fn disks(request: &Request) -> Vec<Number> {
-    let found = ground::all_devices(&request.policy, crate::run::limits::work(&request.action));
-    let lowest = found.iter().flat_map(|target| match target.below.is_empty() {
-        true => vec![target.device],
-        false => target.below.iter().map(|lower| lower.device).collect(),
-    });
-    let mut disks: Vec<Number> = lowest.collect();
-    disks.sort();
-    disks.dedup();
-    disks
 }
 
 /// Sessions of the server, where a database is dumped.

@@ -8,7 +8,7 @@
 
 pub mod actuator;
 mod begin;
-mod deadline;
+pub mod deadline;
 mod lateness;
 pub mod situation;
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::config::limits::Limits;
 use crate::config::policy::{Kind, Policy};
-use crate::kernel::block::Roots;
 use crate::kernel::block::resolve::{self, Resolved, Scope, Wanted};
 use crate::kernel::block::target::Target;
+use crate::kernel::block::{Number, Roots};
 use crate::kernel::cgroup::controller::Controller;
 use crate::kernel::group::Group;
 use crate::kernel::{Result, fs, mounts, procfs};
@@ -113,6 +113,29 @@ pub fn all_devices(policy: &Policy, work: Work) -> Vec<Target> {
     wanted.extend(writes(policy, &policy.limits));
     // Each path by itself: one that cannot be resolved does not hide the others.
     wanted.iter().filter_map(|path| devices(std::slice::from_ref(path)).ok()).flat_map(|found| found.caps).collect()
+}
+
+/// A disk with nothing below it: its number, and its name below `/dev`.
+pub type Lowest = (Number, String);
+
+/// The lowest disks under sources and target. What cannot be told is not looked at; the log of the limits says more.
+pub fn lowest_disks(policy: &Policy, work: Work) -> BTreeSet<Lowest> {
+    lowest(&all_devices(policy, work))
+}
+
+/// The lowest disks under a path; none where there is no such path, or no disk.
+pub fn lowest_disks_under(path: &Path) -> BTreeSet<Lowest> {
+    devices(&[Wanted { path: path.to_path_buf(), scope: Scope::Mount }])
+        .map(|found| lowest(&found.caps))
+        .unwrap_or_default()
+}
+
+fn lowest(found: &[Target]) -> BTreeSet<Lowest> {
+    let below = |target: &Target| match target.below.is_empty() {
+        true => vec![(target.device, target.name.clone())],
+        false => target.below.iter().map(|lower| (lower.device, lower.name.clone())).collect(),
+    };
+    found.iter().flat_map(below).collect()
 }
 
 /// Where a job reads: its sources, its artifacts when they are verified, and what the policy adds.

@@ -62,7 +62,7 @@ fn bulky(cluster: &Cluster) {
 /// What the job is doing now, from `govern status --json`.
 fn now(world: &World) -> Option<Value> {
     let status = world.govern(["status", "db", "--json"]).expect(0).json();
-    status[0]["now"].as_object().map(|now| Value::Object(now.clone()))
+    status["jobs"][0]["now"].as_object().map(|now| Value::Object(now.clone()))
 }
 
 /// Waits for a state of the run under way; fails at once when the run has ended.

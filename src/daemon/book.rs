@@ -1,0 +1,111 @@
+//! Writes down what the core decided, on a thread of its own: the scheduling loop never waits for a disk.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::failure::Failure;
+use crate::kernel::clock::Stamp;
+use crate::ledger::Ledger;
+use crate::ledger::occasions::Record;
+
+/// What was due is remembered for so long: 400 days.
+const MEMORY_US: i64 = 400 * 86_400 * 1_000_000;
+
+/// Between two times when what is older is forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(86_400);
+
+/// What could not be written is kept, and tried again with what comes next; but not more than this.
+const MOST_UNWRITTEN: usize = 10_000;
+
+/// Resolves when records are durable, or when it is known that they cannot be: a backup does not wait for a ledger.
+#[derive(Debug, Clone)]
+pub struct Written(watch::Receiver<bool>);
+
+impl Written {
+    /// Waits for it.
+    pub async fn settled(mut self) {
+        // A thread that is gone will not write any more.
+        self.0.wait_for(|done| *done).await.map(drop).ok();
+    }
+}
+
+/// The thread.
+#[derive(Debug)]
+pub struct Book {
+    batches: Sender<(Vec<Record>, watch::Sender<bool>)>,
+}
+
+impl Book {
+    /// Starts it.
+    pub fn open(state: PathBuf) -> Book {
+        let (batches, receiver) = mpsc::channel();
+        let spawned = thread::Builder::new()
+            .name("book".to_owned())
+            .stack_size(512 * 1024)
+            .spawn(move || Keeper { state, ledger: None, unwritten: vec![], forgot: None }.keep(&receiver));
+        if let Err(error) = spawned {
+            tracing::error!("nothing of what is decided can be written down: {error}");
+        }
+        Book { batches }
+    }
+
+    /// Writes records, all in one transaction.
+    pub fn write(&self, records: Vec<Record>) -> Written {
+        let (done, written) = watch::channel(false);
+        if !records.is_empty() {
+            // Where the thread is gone, the sender is dropped with the message, and that is an answer.
+            self.batches.send((records, done)).ok();
+        } else {
+            done.send_replace(true);
+        }
+        Written(written)
+    }
+}
+
+struct Keeper {
+    state: PathBuf,
+    ledger: Option<Ledger>,
+    unwritten: Vec<Record>,
+    forgot: Option<Instant>,
+}
+
+impl Keeper {
+    fn keep(mut self, batches: &Receiver<(Vec<Record>, watch::Sender<bool>)>) {
+        while let Ok(first) = batches.recv() {
+            // What has come in the meantime goes into the same transaction: a full disk queue makes it no slower.
+            let all: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();
+            let mut done = vec![];
+            for (records, written) in all {
+                self.unwritten.extend(records);
+                done.push(written);
+            }
+            if let Err(failure) = self.write() {
+                tracing::error!("what was decided is not written down yet: {}", failure.one_line());
+                let excess = self.unwritten.len().saturating_sub(MOST_UNWRITTEN);
+                self.unwritten.drain(..excess);
+                self.ledger = None;
+            }
+            for written in done {
+                written.send_replace(true);
+            }
+        }
+    }
+
+    fn write(&mut self) -> Result<(), Failure> {
+        let ledger = match &mut self.ledger {
+            Some(ledger) => ledger,
+            none => none.insert(Ledger::open(&self.state)?),
+        };
+        ledger.record(&self.unwritten)?;
+        self.unwritten.clear();
+        if self.forgot.is_none_or(|last| last.elapsed() > FORGET_EVERY) {
+            self.forgot = Some(Instant::now());
+            ledger.forget_occasions(Stamp::now().us - MEMORY_US)?;
+        }
+        Ok(())
+    }
+}
