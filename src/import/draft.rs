@@ -1,0 +1,120 @@
+//! A policy in the making: what a line of a crontab means, as far as it can be said in the words of a policy.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::config::policy::{Command, Compression, Kind};
+
+/// What becomes of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The name it should have.
+    pub name: String,
+    /// What is done.
+    pub kind: Kind,
+    /// Where the result goes, for what has one.
+    pub artifact: Option<Artifact>,
+    /// Paths on the disks that a command uses.
+    pub io_paths: Vec<PathBuf>,
+    /// Variables that hold secrets, which no policy takes over.
+    pub secrets: Vec<String>,
+    /// What is different from before.
+    pub changes: Vec<String>,
+    /// What must be done before it can run.
+    pub needs: Vec<String>,
+}
+
+/// Where results go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// The directory.
+    pub target: PathBuf,
+    /// How they are packed.
+    pub compression: Compression,
+    /// Which of them stay; `None`: all.
+    pub keep: Option<Keep>,
+}
+
+/// A rule of retention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The newest so many.
+    Last(u32),
+    /// The newest of each of so many days.
+    Daily(u32),
+    /// Of so many weeks.
+    Weekly(u32),
+    /// Of so many months.
+    Monthly(u32),
+}
+
+impl Keep {
+    /// The key and its value, as in a policy.
+    pub fn key(self) -> (&'static str, u32) {
+        match self {
+            Keep::Last(count) => ("keep_last", count),
+            Keep::Daily(count) => ("keep_daily", count),
+            Keep::Weekly(count) => ("keep_weekly", count),
+            Keep::Monthly(count) => ("keep_monthly", count),
+        }
+    }
+}
+
+impl Draft {
+    /// A draft of something, without anything around it.
+    pub fn new(name: impl Into<String>, kind: Kind) -> Draft {
+        Draft {
+            name: name.into(),
+            kind,
+            artifact: None,
+            io_paths: Vec::new(),
+            secrets: Vec::new(),
+            changes: Vec::new(),
+            needs: Vec::new(),
+        }
+    }
+
+    /// A program with its arguments.
+    pub fn command(name: impl Into<String>, argv: Vec<String>, env: BTreeMap<String, String>, at: Option<&Path>) -> Draft {
+        let kind = Kind::Command(Command {
+            argv,
+            env,
+            directory: at.map(Path::to_path_buf),
+            success_codes: vec![0],
+            warning_codes: vec![],
+            capture: None,
+        });
+        Draft::new(name, kind)
+    }
+
+    /// The same, with something that is different from before.
+    pub fn changed(mut self, change: impl Into<String>) -> Draft {
+        self.changes.push(change.into());
+        self
+    }
+
+    /// The same, with exit codes of a command that mean: done, but look.
+    pub fn warning(mut self, code: u8, meaning: &str) -> Draft {
+        if let Kind::Command(command) = &mut self.kind {
+            command.warning_codes.push(code);
+            self.changes.push(format!("exit code {code} ({meaning}) is a warning"));
+        }
+        self
+    }
+
+    /// The same, with paths on disks, each once.
+    pub fn on_disks(mut self, paths: impl IntoIterator<Item = PathBuf>) -> Draft {
+        for path in paths {
+            if !self.io_paths.contains(&path) {
+                self.io_paths.push(path);
+            }
+        }
+        self
+    }
+
+    /// The same, with a place for its results. What stood for them before is told.
+    pub fn stored(mut self, target: PathBuf, compression: Compression, keep: Option<Keep>) -> Draft {
+        self.artifact = Some(Artifact { target, compression, keep });
+        self
+    }
+}
