@@ -3,7 +3,8 @@
 //! A module uses those that its arrows lead to, near or far, and no others (a test holds that):
 //!
 //! ```text
-//! logging ─▶ cli ─┬─▶ report ─┬─▶ run ─┬─▶ backup ───┬─▶ config ────────────┬─▶ kernel
+//!                                                                ┌─▶ schedule
+//! logging ─▶ cli ─┬─▶ report ─┬─▶ run ─┬─▶ backup ───┬─▶ config ─┴──────────┬─▶ kernel
 //!                 └─▶ doctor ─┘        └─▶ governor ─┴─▶ failure ─▶ ledger ─┘
 //! ```
 //!
@@ -22,6 +23,7 @@
 //! - [`logging`]: where `tracing` events go
 //! - [`report`]: from ledger rows and live events to a screen
 //! - [`run`]: one run of one job, from the request to its end
+//! - [`schedule`]: pure time: when a job is due
 
 pub mod backup;
 pub mod cli;
@@ -36,3 +38,4 @@ pub mod ledger;
 pub mod logging;
 pub mod report;
 pub mod run;
+pub mod schedule;

@@ -11,14 +11,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("exit", &[]),
     ("ledger", &["kernel"]),
     ("failure", &["exit", "human", "kernel", "ledger"]),
-    ("config", &["kernel"]),
+    ("schedule", &["human"]),
+    ("config", &["kernel", "schedule"]),
     ("backup", &["config", "exit", "failure", "kernel", "ledger"]),
     ("governor", &["config", "failure", "human", "kernel"]),
     ("run", &["backup", "config", "exit", "failure", "governor", "human", "kernel", "ledger"]),
     ("doctor", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "run"]),
-    ("report", &["config", "failure", "governor", "human", "kernel", "ledger", "run"]),
+    ("report", &["config", "failure", "governor", "human", "kernel", "ledger", "run", "schedule"]),
     ("logging", &["cli", "kernel", "run"]),
-    ("cli", &["backup", "config", "doctor", "exit", "failure", "human", "kernel", "ledger", "report", "run"]),
+    (
+        "cli",
+        &["backup", "config", "doctor", "exit", "failure", "human", "kernel", "ledger", "report", "run", "schedule"],
+    ),
 ];
 
 /// What reaches the operating system past `kernel` and `ledger`. `std::process::ExitCode` in `main.rs` is a value.

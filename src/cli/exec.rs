@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Context, run};
+use crate::config::admission::{Admission, Retry};
 use crate::config::fragment::KindName;
 use crate::config::limits::Limits;
 use crate::config::name::JobName;
@@ -14,6 +15,7 @@ use crate::kernel::clock::Stamp;
 use crate::kernel::fs;
 use crate::report::live::Detail;
 use crate::run::request::{Action, Request, new_id};
+use crate::schedule::Schedule;
 
 /// As in a policy without these keys; `config` holds them to the same values with a test.
 const GRACE: Duration = Duration::from_secs(30);
@@ -74,6 +76,9 @@ pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
         supervision: Supervision { user: None, timeout, grace: GRACE, nice: 19, io_class: IoClass::Idle, rate: None },
         limits: Limits::hygiene(KindName::Command, Compression::None),
         governor,
+        schedule: Schedule::default(),
+        admission: Admission::default(),
+        retry: Retry::default(),
         slice,
         log_keep: Some(LOG_KEEP),
     };

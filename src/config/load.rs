@@ -9,6 +9,7 @@ use std::{error, io};
 
 use toml::de::DeTable;
 
+use super::admission::Daemon;
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
 use super::fragment::{JobFile, KindName, MachineFile, Shared};
 use super::governor::{self, Governor};
@@ -47,6 +48,8 @@ pub struct Loaded {
     pub refused: Vec<(String, PathBuf)>,
     /// The limits of all runs together; `None` where `govern.toml` has errors, or the directory cannot be read.
     pub slice: Option<Slice>,
+    /// What the daemon may do; `None` where `slice` is.
+    pub daemon: Option<Daemon>,
     /// How a run without a policy gives way; `None` where `slice` is.
     pub governor: Option<Governor>,
     /// There is no configuration directory. With neither this nor errors, an empty list of jobs means that there are none.
@@ -124,6 +127,7 @@ pub fn load(dir: &Path) -> Loaded {
     tell_duplicates(out, &mut found);
     let machine_is_bad = file.is_some_and(|file| out.has_errors_in(file));
     loaded.slice = (!machine_is_bad).then_some(slice);
+    loaded.daemon = (!machine_is_bad).then(Daemon::default);
     loaded.governor = (!machine_is_bad).then_some(without_a_job);
     for Found { path, file, called, job, .. } in found {
         match job {

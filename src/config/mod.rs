@@ -7,6 +7,7 @@
 //!
 //! Every error of every file is told at once; see [`diagnostic`]. Secrets are refused, and never shown.
 
+pub mod admission;
 pub mod diagnostic;
 pub mod dirs;
 pub mod fragment;

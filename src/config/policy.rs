@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::admission::{Admission, Retry};
 use super::governor::Governor;
 use super::limits::{Limits, SliceLimits};
 use super::name::JobName;
 use super::units::{Free, Rate};
+use crate::schedule::Schedule;
 
 /// One job, ready to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,15 @@ pub struct Policy {
     pub limits: Limits,
     /// How it gives way to others.
     pub governor: Governor,
+    /// When it is run without being asked.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// What a run that is due waits for.
+    #[serde(default)]
+    pub admission: Admission,
+    /// What becomes of a run that failed.
+    #[serde(default)]
+    pub retry: Retry,
     /// What all runs together may take, this one among them.
     pub slice: SliceLimits,
     /// How long logs of finished runs are kept; `None` keeps them for ever.

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::admission::{Admission, Retry};
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
 use super::fragment::{JobFile, KindName, Shared};
 use super::governor;
@@ -17,6 +18,7 @@ use super::name::JobName;
 use super::overlap;
 use super::policy::{ArtifactPolicy, Compression, IoClass, Kind, Policy, Retention, Supervision, Verify};
 use super::reader::{Field, Section};
+use crate::schedule::Schedule;
 
 /// The name of a job and where it was given; `None` if it is not allowed, which has been told.
 pub fn name(out: &mut Diagnostics, file: FileId, typed: &Field<String>) -> Option<(JobName, Place)> {
@@ -92,7 +94,22 @@ pub fn job(
     }
     let settings = merge.settings;
     let (job, slice) = (name.clone(), slice.clone());
-    Some((Policy { job, description, kind, artifact, supervision, limits, governor, slice, log_keep }, settings))
+    let (schedule, admission, retry) = (Schedule::default(), Admission::default(), Retry::default());
+    let policy = Policy {
+        job,
+        description,
+        kind,
+        artifact,
+        supervision,
+        limits,
+        governor,
+        schedule,
+        admission,
+        retry,
+        slice,
+        log_keep,
+    };
+    Some((policy, settings))
 }
 
 fn start_of(file: FileId) -> Place {
