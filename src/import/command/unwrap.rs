@@ -21,8 +21,8 @@ pub struct Work {
     pub directory: Option<PathBuf>,
     /// What is done.
     pub steps: Vec<(Join, Pipeline)>,
-    /// Redirections of what was taken off.
-    pub around: Vec<Redirection>,
+    /// Redirections of what was taken off, until the line behind it is read.
+    around: Vec<Redirection>,
     /// A `&` at the end.
     pub background: bool,
 }
@@ -45,9 +45,18 @@ pub fn understand(text: &str, known: Known<'_>, setting: Setting<'_>) -> Result<
     for _ in 0..DEEPEST {
         let Some(text) = next.take() else { return Ok(work) };
         let mut line = parse(&text)?;
-        expand(&mut line, known);
-        work.outer = work.prefixes.clone();
-        work.text = text;
+        expand(&mut line, known, work.prefixes.account.as_deref());
+        let around = std::mem::take(&mut work.around);
+        // What is redirected around it is redirected at its end, and is no part of its text.
+        if around.iter().all(Redirection::is_idle) {
+            work.outer = work.prefixes.clone();
+            work.text = text;
+        }
+        match line.steps.as_mut_slice() {
+            [(_, pipeline)] => pipeline.last_mut().iter_mut().for_each(|last| last.redirections.extend(around.clone())),
+            _ if around.iter().all(Redirection::is_idle) => {}
+            _ => return Err(Beyond::Redirection),
+        }
         work.background |= line.background;
         work.steps = line.steps;
         work.directory = take_directory(&mut work.steps).or(work.directory);

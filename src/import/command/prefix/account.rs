@@ -34,10 +34,13 @@ pub fn su(words: &[Word], prefixes: &mut Prefixes, setting: Setting<'_>) -> Opti
             words.get(at).and_then(Word::text)
         };
         match text {
-            "-" | "-l" | "--login" => {}
+            "-" | "-l" | "--login" => prefixes.login = true,
             "-s" | "--shell" => prefixes.shell = Some(value()?.to_owned()),
             "-c" | "--command" => line = Some(value()?.to_owned()),
-            "-lc" => line = Some(value()?.to_owned()),
+            "-lc" => {
+                prefixes.login = true;
+                line = Some(value()?.to_owned());
+            }
             _ if text.starts_with('-') || account.is_some() => return None,
             _ => account = Some(text),
         }

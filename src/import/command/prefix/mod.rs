@@ -28,6 +28,8 @@ pub struct Prefixes {
     pub grace: Option<Duration>,
     /// The account it runs as.
     pub account: Option<String>,
+    /// It begins in the home directory of that account.
+    pub login: bool,
     /// Variables for it.
     pub assignments: Vec<(String, Word)>,
     /// The shell that was named for it.
