@@ -32,6 +32,7 @@ pub mod sockets;
 pub mod sysctl;
 pub mod systemd;
 pub mod terminal;
+pub mod timezone;
 pub mod writer;
 
 pub use error::{Error, Result};

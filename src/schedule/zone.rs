@@ -52,6 +52,20 @@ impl Zone {
     /// Universal time.
     pub const UTC: Zone = Zone(Tz::UTC);
 
+    /// The zone that somebody may have meant: written otherwise, or by its city alone.
+    pub fn nearest(text: &str) -> Option<Zone> {
+        let plain = |text: &str| text.trim().to_lowercase().replace([' ', '-'], "_");
+        let typed = plain(text);
+        let distance = |zone: &Tz| {
+            let name = plain(zone.name());
+            let city = name.rsplit('/').next().unwrap_or(&name);
+            strsim::damerau_levenshtein(&typed, &name).min(strsim::damerau_levenshtein(&typed, city))
+        };
+        let (distance, zone) =
+            chrono_tz::TZ_VARIANTS.iter().map(|zone| (distance(zone), zone)).min_by_key(|near| near.0)?;
+        (distance <= 1 + typed.len() / 6).then_some(Zone(*zone))
+    }
+
     /// How far this zone's clock is ahead of universal time.
     pub fn offset(self, at: DateTime<Utc>) -> FixedOffset {
         self.0.offset_from_utc_datetime(&at.naive_utc()).fix()
