@@ -17,11 +17,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("governor", &["config", "failure", "human", "kernel"]),
     ("run", &["backup", "config", "exit", "failure", "governor", "human", "kernel", "ledger"]),
     ("doctor", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "run"]),
+    ("import", &["config", "human", "kernel", "schedule"]),
     ("report", &["config", "failure", "governor", "human", "kernel", "ledger", "run", "schedule"]),
     ("logging", &["cli", "kernel", "run"]),
     (
         "cli",
-        &["backup", "config", "doctor", "exit", "failure", "human", "kernel", "ledger", "report", "run", "schedule"],
+        &[
+            "backup", "config", "doctor", "exit", "failure", "human", "import", "kernel", "ledger", "report", "run", "schedule",
+        ],
     ),
 ];
 

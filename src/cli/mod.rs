@@ -6,6 +6,7 @@ mod context;
 mod doctor;
 mod exec;
 mod history;
+mod import_crontab;
 mod log;
 mod order;
 mod output;
@@ -100,6 +101,8 @@ pub enum Command {
     Throttle(order::ThrottleArgs),
     /// Look for errors in the policies
     Check(check::Args),
+    /// Show what becomes of the lines of a crontab
+    ImportCrontab(import_crontab::Args),
     /// Say what this machine has of what backups need, and what is missing
     Doctor(doctor::Args),
     /// The process of one run
@@ -145,6 +148,7 @@ pub fn main(args: Args) -> Result<u8, Failure> {
         Command::Resume(args) => order::resume(&context?, &args),
         Command::Throttle(args) => order::throttle(&context?, &args),
         Command::Check(args) => check::main(&context?, &args),
+        Command::ImportCrontab(args) => import_crontab::main(&context?, &args),
         Command::Doctor(args) => doctor::main(&context?, &args),
     }
 }

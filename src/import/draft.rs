@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::config::policy::{Command, Compression, Kind};
+use crate::config::policy::{Command, Compression, Filesystem, PgDump};
 
 /// What becomes of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Draft {
     /// The name it should have.
     pub name: String,
     /// What is done.
-    pub kind: Kind,
+    pub kind: Doing,
     /// Where the result goes, for what has one.
     pub artifact: Option<Artifact>,
     /// Paths on the disks that a command uses.
@@ -22,6 +22,28 @@ pub struct Draft {
     pub changes: Vec<String>,
     /// What must be done before it can run.
     pub needs: Vec<String>,
+}
+
+/// What a job does: the kinds that a crontab leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doing {
+    /// Directories.
+    Filesystem(Filesystem),
+    /// PostgreSQL databases.
+    PgDump(PgDump),
+    /// Any program.
+    Command(Command),
+}
+
+impl Doing {
+    /// The kind, as in a policy.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Doing::Filesystem(_) => "filesystem",
+            Doing::PgDump(_) => "pg_dump",
+            Doing::Command(_) => "command",
+        }
+    }
 }
 
 /// Where results go.
@@ -62,7 +84,7 @@ impl Keep {
 
 impl Draft {
     /// A draft of something, without anything around it.
-    pub fn new(name: impl Into<String>, kind: Kind) -> Draft {
+    pub fn new(name: impl Into<String>, kind: Doing) -> Draft {
         Draft {
             name: name.into(),
             kind,
@@ -76,7 +98,7 @@ impl Draft {
 
     /// A program with its arguments.
     pub fn command(name: impl Into<String>, argv: Vec<String>, env: BTreeMap<String, String>, at: Option<&Path>) -> Draft {
-        let kind = Kind::Command(Command {
+        let kind = Doing::Command(Command {
             argv,
             env,
             directory: at.map(Path::to_path_buf),
@@ -95,7 +117,7 @@ impl Draft {
 
     /// The same, with exit codes of a command that mean: done, but look.
     pub fn warning(mut self, code: u8, meaning: &str) -> Draft {
-        if let Kind::Command(command) = &mut self.kind {
+        if let Doing::Command(command) = &mut self.kind {
             command.warning_codes.push(code);
             self.changes.push(format!("exit code {code} ({meaning}) is a warning"));
         }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::config::policy::{Command, Compression, Databases, Filesystem, Globals, IoClass, Kind, PgDump};
+use crate::config::policy::{Command, Compression, Databases, Filesystem, Globals, IoClass, PgDump};
 use crate::config::units::Span;
 use crate::import::command::Prefixes;
 use crate::import::command::prefix::Overlap;
-use crate::import::draft::Draft;
+use crate::import::draft::{Doing, Draft};
 use crate::import::secret;
 use crate::schedule::Zone;
 
@@ -46,11 +46,9 @@ pub fn write(name: &str, draft: &Draft, facts: &Facts<'_>) -> String {
     out.key("kind", &string(draft.kind.name()));
     supervision(&mut out, facts);
     match &draft.kind {
-        Kind::Filesystem(filesystem) => write_filesystem(&mut out, filesystem),
-        Kind::PgDump(pg_dump) => write_pg_dump(&mut out, pg_dump),
-        Kind::Command(command) => write_command(&mut out, command, name, &draft.secrets),
-        #[allow(unreachable_patterns)]
-        _ => {}
+        Doing::Filesystem(filesystem) => write_filesystem(&mut out, filesystem),
+        Doing::PgDump(pg_dump) => write_pg_dump(&mut out, pg_dump),
+        Doing::Command(command) => write_command(&mut out, command, name, &draft.secrets),
     }
     if let Some(artifact) = &draft.artifact {
         out.section("artifact");

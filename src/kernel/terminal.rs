@@ -1,4 +1,4 @@
-//! What the standard streams are connected to.
+//! The standard streams: what they are connected to, and reading them.
 
 use std::io::IsTerminal;
 
@@ -10,4 +10,11 @@ pub fn stderr_is_terminal() -> bool {
 /// Whether standard output is a terminal.
 pub fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()
+}
+
+/// All of standard input, to its end.
+pub fn read_stdin() -> super::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes);
+    read.map(|_| bytes).map_err(|e| super::Error::about("read", "standard input", e))
 }

@@ -1,9 +1,8 @@
 //! `mysqldump` and `mariadb-dump` into a file: a command whose output is kept.
 
 use super::{Task, place, stored};
-use crate::config::policy::Kind;
 use crate::import::command::Word;
-use crate::import::draft::Draft;
+use crate::import::draft::{Doing, Draft};
 
 /// A command that keeps the output; a password on its command line is left out.
 pub fn recognise(task: &Task<'_>) -> Option<Draft> {
@@ -25,7 +24,7 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
     let database = database.filter(|_| !every).unwrap_or("all").to_owned();
     let mut draft = task.command(format!("mysql-{database}"), argv);
     let file = format!("{}.sql", plain(&database));
-    if let Kind::Command(command) = &mut draft.kind {
+    if let Doing::Command(command) = &mut draft.kind {
         command.capture = Some(file.clone());
     }
     let target = place.directory.display().to_string();

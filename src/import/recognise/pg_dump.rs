@@ -6,10 +6,10 @@ use super::options::{self, Argument, Spec};
 use super::place::{self, Place};
 use super::stored::{self, Packing};
 use super::{Task, stem};
-use crate::config::policy::{Connection, Databases, Globals, Kind, PgDump};
+use crate::config::policy::{Connection, Databases, Globals, PgDump};
 use crate::config::secrets;
 use crate::import::command::Word;
-use crate::import::draft::Draft;
+use crate::import::draft::{Doing, Draft};
 
 /// What says how a dump is written or restored, but not that a part of the database is left out: a job takes all of it.
 const SPEC: Spec = Spec {
@@ -73,7 +73,7 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
     // Roles were part of what pg_dumpall wrote, and of nothing that pg_dump wrote.
     let globals = if all { Globals::Full } else { Globals::None };
     let bin_dir = bin_dir(task);
-    let kind = Kind::PgDump(PgDump { databases, globals, connection: typed.connection, bin_dir });
+    let kind = Doing::PgDump(PgDump { databases, globals, connection: typed.connection, bin_dir });
     let Place { directory, shown, keep } = place;
     let compression = match stored.packing {
         Packing::Zstd(_) => stored.packing.compression(),

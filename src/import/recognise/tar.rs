@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::options::{self, Argument, Spec};
 use super::stored::{self, Packing};
 use super::{Task, place, stem};
-use crate::config::policy::{Filesystem, Kind};
+use crate::config::policy::Filesystem;
 use crate::import::command::Word;
-use crate::import::draft::Draft;
+use crate::import::draft::{Doing, Draft};
 
 /// What changes nothing of what is in the archive, or is what a job does anyway. All else is not known here, and such a line stays
 /// the command it is.
@@ -104,7 +104,7 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
     if target_inside && !patterns.contains(&target) {
         patterns.push(target.clone());
     }
-    let kind = Kind::Filesystem(Filesystem {
+    let kind = Doing::Filesystem(Filesystem {
         sources: sources.clone(),
         exclude: patterns.clone(),
         one_file_system,

@@ -9,6 +9,8 @@ mod time;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use lock::locked;
+
 use super::word::Word;
 use super::{Simple, base_name};
 use crate::config::policy::IoClass;
