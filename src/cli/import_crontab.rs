@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::human;
 use crate::import::sources::{self, Found};
-use crate::import::{Import, Machine, Outcome, Wanted, diff, plan, screen};
+use crate::import::{Import, Machine, Outcome, Wanted, Which, diff, plan, screen};
 use crate::kernel::account::{self, Account};
 use crate::kernel::{fs, terminal, timezone};
 use crate::schedule::Zone;
@@ -21,9 +21,9 @@ use crate::schedule::Zone;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   crontab -l | govern import-crontab -                 what would become of your own crontab
-  govern import-crontab --system                       of /etc/crontab and /etc/cron.d
-  govern import-crontab --system --write /etc/govern/jobs
-  govern import-crontab --system --comment-out | patch -p1 -d /
+  govern import-crontab --system --backups             of the backups in /etc/crontab and /etc/cron.d
+  govern import-crontab --system --backups --write /etc/govern/jobs
+  govern import-crontab --system --backups --comment-out | patch -p1 -d /
   govern import-crontab --user www-data --exec         the same lines with `govern exec` in them
 
 Exit codes: 0 every line was imported, 3 some lines were not")]
@@ -40,6 +40,9 @@ pub struct Args {
     /// An account stands in front of each command of FILE, as in /etc/crontab
     #[arg(long, requires = "file")]
     with_user: bool,
+    /// Only lines that make backups, as far as can be seen; the others stay with cron
+    #[arg(long)]
+    backups: bool,
     /// Show the same lines with `govern exec` in them, in place of policies
     #[arg(long, conflicts_with = "write")]
     exec: bool,
@@ -74,7 +77,8 @@ pub fn main(_context: &Context, args: &Args) -> Result<u8, Failure> {
     let machine =
         Machine { zone: zone(args)?, now: args.from.unwrap_or_else(Utc::now), account: &account, home: &home };
     let wanted = if args.exec { Wanted::Exec } else { Wanted::Policies };
-    let import = plan(&found.sources, machine, wanted);
+    let which = if args.backups { Which::Backups } else { Which::All };
+    let import = plan(&found.sources, machine, wanted, which);
     if args.comment_out {
         comment_out(&import, &found)?;
     } else {
@@ -127,7 +131,7 @@ fn comment_out(import: &Import, found: &Found) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Failed, message).hint("convert it, with iconv(1), or comment its lines out by hand"));
     }
     let all = import.files.iter().map(|file| {
-        let imported = file.lines.iter().filter(|line| !matches!(line.outcome, Outcome::Refused { .. }));
+        let imported = file.lines.iter().filter(|line| !matches!(line.outcome, Outcome::Refused { .. } | Outcome::Left));
         let numbers: Vec<usize> = imported.map(|line| line.number).collect();
         let name = if file.name == "standard input" { "crontab" } else { &file.name };
         diff::comment_out(name, &file.text, &numbers)
@@ -142,7 +146,7 @@ fn write(import: &Import, directory: &Path) -> Result<(), Failure> {
         .lines()
         .filter_map(|line| match &line.outcome {
             Outcome::Job { name, policy, .. } => Some((directory.join(format!("{name}.toml")), policy)),
-            Outcome::Exec { .. } | Outcome::Retention { .. } | Outcome::Refused { .. } => None,
+            Outcome::Exec { .. } | Outcome::Retention { .. } | Outcome::Left | Outcome::Refused { .. } => None,
         })
         .collect();
     if let Some((path, _)) = jobs.iter().find(|(path, _)| fs::exists(path)) {

@@ -55,6 +55,29 @@ pub struct Artifact {
     pub compression: Compression,
     /// Which of them stay; `None`: all.
     pub keep: Option<Keep>,
+    /// A `find` has removed them by age.
+    pub removed: Option<Removed>,
+}
+
+/// How old files were removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The `N` of `-mtime +N`.
+    pub days: u32,
+    /// Where that stood.
+    pub origin: String,
+}
+
+impl Removed {
+    /// How long a file stayed, in days: find(1) cuts its age to whole days, and more than N of them are N and one.
+    pub fn stayed(&self) -> u32 {
+        self.days.saturating_add(1)
+    }
+
+    /// The rule that keeps as many, of a job that ran so often in that time.
+    pub fn keep(&self, runs: u32) -> Keep {
+        if runs >= self.stayed() { Keep::Daily(self.stayed()) } else { Keep::Last(runs.max(1)) }
+    }
 }
 
 /// A rule of retention.
@@ -136,7 +159,7 @@ impl Draft {
 
     /// The same, with a place for its results. What stood for them before is told.
     pub fn stored(mut self, target: PathBuf, compression: Compression, keep: Option<Keep>) -> Draft {
-        self.artifact = Some(Artifact { target, compression, keep });
+        self.artifact = Some(Artifact { target, compression, keep, removed: None });
         self
     }
 }

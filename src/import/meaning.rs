@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::command::prefix::Setting;
-use super::command::{Known, Pipeline, Prefixes, Word, Work, base_name, understand};
+use super::command::{Known, Pipeline, Prefixes, Word, Work, base_name, parse, understand};
 use super::crontab::Entry;
-use super::draft::{Doing, Draft, Keep};
+use super::draft::{Doing, Draft, Removed};
 use super::recognise::{self, Cleaning, Task, name_of_script};
 use super::secret;
 
@@ -127,14 +127,10 @@ fn environment(entry: &Entry) -> BTreeMap<String, String> {
 /// Takes a removal of old files for a rule of retention. `None` where it is none of this job's files.
 pub fn apply(draft: &mut Draft, cleaning: &Cleaning, origin: &str) -> Option<()> {
     let artifact = draft.artifact.as_mut().filter(|artifact| cleaning.concerns(&artifact.target))?;
-    let keep = cleaning.keep();
     // What is overwritten at each run is never old.
     if artifact.keep.is_none() {
-        artifact.keep = Some(keep);
+        artifact.removed = Some(Removed { days: cleaning.days, origin: origin.to_owned() });
     }
-    let (key, count) = artifact.keep.map(Keep::key)?;
-    draft.changes.push(format!("`{key} = {count}` in place of the `find` of {origin}: govern keeps one of each day, and never removes the last good one"));
-    draft.needs.push(format!("remove the backups of before from `{}` when they are no longer wanted", artifact.target.display()));
     Some(())
 }
 
@@ -152,7 +148,7 @@ fn for_a_shell(entry: &Entry, around: Around<'_>, work: Option<&Work>) -> Choice
             rest.trim_end().to_owned()
         }
         (_, Some(input)) => {
-            changes.push("its input, behind the `%`, comes from printf".to_owned());
+            changes.push("what stands behind the first `%` is its input, and comes from printf; a `%` of a command is `\\%` in a crontab".to_owned());
             let lines: Vec<String> = input.lines().map(|line| shell_words::quote(line).into_owned()).collect();
             let lines = if lines.is_empty() { "''".to_owned() } else { lines.join(" ") };
             format!("printf '%s\\n' {lines} | {{ {text}\n}}")
@@ -188,7 +184,9 @@ fn last_tool(entry: &Entry, around: Around<'_>, work: &Work) -> Option<Draft> {
 
 /// What a line is called: like the program of it that does something, or like its file.
 fn name_of(entry: &Entry, around: Around<'_>, work: Option<&Work>) -> String {
-    let programs = work.iter().flat_map(|work| &work.steps).filter_map(|(_, pipeline)| pipeline.first());
+    let parsed = parse(&entry.command).ok();
+    let steps = work.map(|work| &work.steps).or(parsed.as_ref().map(|line| &line.steps));
+    let programs = steps.into_iter().flatten().flat_map(|(_, pipeline)| pipeline);
     let by_program = programs.filter_map(name_of_script).next();
     let by_path = || {
         let mut paths = entry.command.split([' ', ';', '"', '\'', '(', ')']).filter(|word| word.starts_with('/'));

@@ -23,7 +23,7 @@ pub mod screen;
 mod secret;
 pub mod sources;
 
-pub use plan::{File, Import, Line, Machine, Outcome, Source, Wanted, plan};
+pub use plan::{File, Import, Line, Machine, Outcome, Source, Wanted, Which, plan};
 pub use proof::{Difference, Proof};
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::command::prefix::locked;
 use super::command::parse;
@@ -56,6 +56,15 @@ pub enum Wanted {
     Policies,
     /// The same entries with `govern exec` in them.
     Exec,
+}
+
+/// Which entries are imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All of them.
+    All,
+    /// Those that make backups, as far as can be seen, and those that remove old ones.
+    Backups,
 }
 
 /// What became of some crontabs.
@@ -119,6 +128,8 @@ pub enum Outcome {
         /// Their names.
         jobs: Vec<JobName>,
     },
+    /// Nothing, for it makes no backup: it stays as it is.
+    Left,
     /// Nothing: it stays as it is.
     Refused {
         /// Why.
@@ -159,7 +170,7 @@ struct Timing {
 type Refusal = (String, String);
 
 /// What becomes of crontabs. Any text has an answer.
-pub fn plan(sources: &[Source], machine: Machine<'_>, wanted: Wanted) -> Import {
+pub fn plan(sources: &[Source], machine: Machine<'_>, wanted: Wanted, which: Which) -> Import {
     let crontabs: Vec<Crontab> = sources.iter().map(|source| crontab::read(&source.text, source.dialect)).collect();
     let shared_locks = shared_locks(&crontabs);
     let mut candidates: Vec<Vec<(usize, &str, Result<Candidate<'_>, Refusal>)>> = Vec::new();
@@ -178,11 +189,14 @@ pub fn plan(sources: &[Source], machine: Machine<'_>, wanted: Wanted) -> Import 
         candidates.push(lines.collect());
     }
     let retained = take_retention(&mut candidates, wanted);
+    let is_left = |candidate: &Candidate<'_>| {
+        which == Which::Backups && !candidate.meaning.choices.first().is_some_and(|choice| choice.is_backup)
+    };
     let mut names = Names::default();
     let mut taken: Vec<Vec<Option<JobName>>> = Vec::new();
     for (file, lines) in candidates.iter().enumerate() {
         let name = |(place, (_, _, found)): (usize, &(usize, &str, Result<Candidate<'_>, Refusal>))| {
-            let candidate = found.as_ref().ok().filter(|_| !retained.iter().any(|(at, _)| *at == (file, place)))?;
+            let candidate = found.as_ref().ok().filter(|candidate| !is_left(candidate) && !retained.iter().any(|(at, _)| *at == (file, place)))?;
             candidate.meaning.choices.first().map(|choice| names.take(&choice.draft.name))
         };
         taken.push(lines.iter().enumerate().map(name).collect());
@@ -192,7 +206,7 @@ pub fn plan(sources: &[Source], machine: Machine<'_>, wanted: Wanted) -> Import 
     for (number, ((source, crontab), lines)) in sources.iter().zip(&crontabs).zip(candidates).enumerate() {
         let lines = lines.into_iter().enumerate().map(|(place, (line, text, found))| {
             let at = (number, place);
-            let text = secret::covered(text);
+            let text = secret::covered(&text.trim().replace('\t', " "));
             let jobs = retained.iter().find(|(own, _)| *own == at).map(|(_, jobs)| jobs);
             match (found, jobs) {
                 (Err((why, hint)), _) => refused(line, text, why, hint),
@@ -200,6 +214,9 @@ pub fn plan(sources: &[Source], machine: Machine<'_>, wanted: Wanted) -> Import 
                     outcome: Outcome::Retention { jobs: jobs.iter().filter_map(named).collect() },
                     ..refused(line, text, String::new(), String::new())
                 },
+                (Ok(candidate), None) if is_left(&candidate) => {
+                    Line { outcome: Outcome::Left, ..refused(line, text, String::new(), String::new()) }
+                }
                 (Ok(candidate), None) => {
                     let name = named(&at).unwrap_or_else(|| JobName::nearest(""));
                     finish(Numbered { source, line, text }, candidate, name, machine, wanted)
@@ -336,7 +353,8 @@ fn finish(own: Numbered<'_>, candidate: Candidate<'_>, name: JobName, machine: M
         return exec_line(line, text, entry, name);
     }
     let mut why = String::new();
-    for choice in meaning.choices {
+    for mut choice in meaning.choices {
+        settle_retention(&mut choice.draft, &timing, machine.now);
         let (changes, needs) = said(entry, &timing, &choice, &name);
         let Choice { draft, prefixes, is_backup } = choice;
         let account = prefixes.account.as_deref().or(entry.account.as_deref()).or(source.account.as_deref());
@@ -363,6 +381,23 @@ fn finish(own: Numbered<'_>, candidate: Candidate<'_>, name: JobName, machine: M
         }
     }
     refused(line, text, format!("no policy can say it: {why}"), "write a policy by hand, or use `--exec`".to_owned())
+}
+
+/// A removal by age as a rule of retention, which counts: how many there were of that age, the times of the entry say.
+fn settle_retention(draft: &mut Draft, timing: &Timing, now: DateTime<Utc>) {
+    let Some(artifact) = draft.artifact.as_mut() else { return };
+    let Some(removed) = artifact.removed.take() else { return };
+    let until = now + TimeDelta::days(i64::from(removed.stayed()));
+    let first = timing.trigger.next(timing.zone, now);
+    let runs = std::iter::successors(first, |at| timing.trigger.next(timing.zone, *at)).take_while(|at| *at < until);
+    let most = usize::try_from(removed.stayed()).unwrap_or(usize::MAX);
+    let keep = removed.keep(u32::try_from(runs.take(most).count()).unwrap_or(u32::MAX));
+    artifact.keep = Some(keep);
+    let (key, count) = keep.key();
+    let target = artifact.target.display();
+    let one = if key == "keep_daily" { ", the newest of each day" } else { "" };
+    draft.changes.push(format!("`{key} = {count}` in place of the `find` of {}{one}; the last good one always stays", removed.origin));
+    draft.changes.push(format!("files of before stay in `{target}`: remove them by hand when they are no longer wanted"));
 }
 
 fn exec_line(number: usize, text: String, entry: &Entry, name: JobName) -> Line {

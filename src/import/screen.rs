@@ -8,10 +8,15 @@ use super::proof::Proof;
 use crate::human::{count, printable};
 
 /// What holds for every job, beside what is told of each.
-pub const FOR_ALL: &str = "All jobs: one run at a time, where cron started a second one; at nice 19 and in the idle I/O class unless the line says \
-otherwise; with a low share of the CPU and a small cache, and slowed while others suffer; output goes into the log of the run, nothing \
-is mailed. Backups wait for a disk that another one uses and for a calm machine, up to an hour, are made up for when the machine was \
-off, and tried again when they fail. Everything else starts when cron started it.";
+pub const FOR_ALL: &str = "\
+For all jobs:
+  - Of one job there is one run at a time; cron started a second one.
+  - A run has nice 19 and the idle I/O class unless its line says otherwise, a low share of the CPU, a small cache, and is slowed
+    while others suffer.
+  - Its output goes into its log. Nothing is mailed.
+  - A backup waits for its disks and, up to an hour, for a calm machine; one that was missed is made up for, one that failed is tried
+    again. Anything else starts when cron started it, or not at all.
+";
 
 /// The words of a screen stand in this column.
 const WIDTH: usize = 8;
@@ -31,7 +36,7 @@ pub fn text(import: &Import, with_policies: bool) -> String {
     }
     let jobs = import.lines().filter(|line| matches!(line.outcome, Outcome::Job { .. })).count();
     if jobs > 0 {
-        out.push_str(&format!("{FOR_ALL}\n"));
+        out.push_str(FOR_ALL);
     }
     for line in import.lines().filter(|_| with_policies) {
         if let Outcome::Job { name, policy, .. } = &line.outcome {
@@ -50,6 +55,7 @@ fn line_text(out: &mut String, line: &Line) {
             let names: Vec<String> = jobs.iter().map(|name| format!("`{name}`")).collect();
             say("becomes", &format!("the retention of {}", names.join(", ")));
         }
+        Outcome::Left => say("stays", "no backup"),
         Outcome::Refused { why, hint } => {
             say("stays", &format!("not imported: {why}"));
             say("hint", hint);
@@ -118,6 +124,7 @@ fn line_json(file: &str, line: &Line) -> Value {
         Outcome::Job { name, kind, policy } => json!({ "outcome": "job", "job": name, "kind": kind, "policy": policy }),
         Outcome::Exec { name, line } => json!({ "outcome": "exec", "job": name, "entry": line }),
         Outcome::Retention { jobs } => json!({ "outcome": "retention", "jobs": jobs }),
+        Outcome::Left => json!({ "outcome": "left" }),
         Outcome::Refused { why, hint } => json!({ "outcome": "refused", "why": why, "hint": hint }),
     };
     if let (Value::Object(all), Value::Object(more)) = (&mut value, outcome) {

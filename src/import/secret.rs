@@ -86,29 +86,65 @@ fn mysql_password(program: &str, word: &str) -> bool {
 
 /// A line of a crontab with everything covered that looks like a secret.
 pub fn covered(text: &str) -> String {
+    let mut text = with_assignments_covered(text);
+    let mut from = 0;
+    while let Some(found) = text.get(from..).and_then(secrets::url_password) {
+        text.replace_range(from + found.start..from + found.end, COVER);
+        from += found.start + COVER.len();
+    }
+    with_options_covered(&text)
+}
+
+/// What stands for a secret.
+const COVER: &str = "***";
+/// What ends a word in a line that is not taken apart.
+const ENDS: [char; 11] = [' ', '\t', '\n', '"', '\'', ';', '|', '&', '(', ')', '`'];
+
+/// `NAME=value` and `--name=value`.
+fn with_assignments_covered(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('=') {
+        out.push_str(before);
+        out.push('=');
+        rest = after;
+        let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').next().unwrap_or_default();
+        if !is_name(&name.trim_start_matches('-').replace('-', "_")) || !is_literal(after.split(ENDS).find(|w| !w.is_empty()).unwrap_or_default()) {
+            continue;
+        }
+        let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let inner = after.get(quote.map_or(0, char::len_utf8)..).unwrap_or_default();
+        let end = match quote {
+            Some(quote) => inner.find(quote).unwrap_or(inner.len()),
+            None => inner.find(ENDS).unwrap_or(inner.len()),
+        };
+        if end > 0 {
+            out.extend(quote);
+            out.push_str(COVER);
+            rest = inner.get(end..).unwrap_or_default();
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `--password value`, `-u name:value`, and the `-pvalue` of MySQL's programs.
+fn with_options_covered(text: &str) -> String {
     let mut out = String::new();
     let (mut before, mut program) = (String::new(), String::new());
-    for piece in secrets::covered(text).split_inclusive([' ', '\t', '"', '\'', ';', '|', '(', ')']) {
-        let word = piece.trim_end_matches([' ', '\t', '"', '\'', ';', '|', '(', ')']);
-        let end = piece.get(word.len()..).unwrap_or_default();
-        let base = word.rsplit('/').next().unwrap_or(word);
-        if base.starts_with("mysql") || base.starts_with("mariadb") {
-            program = base.to_owned();
-        }
-        let already = word.contains("**");
-        let shown = if already {
-            word.to_owned()
-        } else if mysql_password(&program, word) {
-            "-p***".to_owned()
-        } else if !word.is_empty() && in_word(&before, word) {
-            word.split_once('=').map_or_else(|| "***".to_owned(), |(name, _)| format!("{name}=***"))
-        } else {
-            word.to_owned()
-        };
-        out.push_str(&shown);
-        out.push_str(end);
+    for piece in text.split_inclusive(ENDS) {
+        let word = piece.trim_end_matches(ENDS);
+        out.push_str(&match () {
+            () if word.is_empty() || word.contains(COVER) => word.to_owned(),
+            () if mysql_password(&program, word) => format!("-p{COVER}"),
+            () if in_word(&before, word) => COVER.to_owned(),
+            () => word.to_owned(),
+        });
+        out.push_str(piece.get(word.len()..).unwrap_or_default());
         if !word.is_empty() {
             before = word.to_owned();
+            let base = word.rsplit('/').next().unwrap_or(word);
+            program = if base.starts_with("mysql") || base.starts_with("maria") { base.to_owned() } else { program };
         }
     }
     out
@@ -122,10 +158,12 @@ mod tests {
     fn secrets_are_covered_and_where_they_come_from_is_not() {
         for (line, shown) in [
             ("mysqldump -u root -phunter2 forum", "mysqldump -u root -p*** forum"),
-            ("mysqldump --password=hunter2 forum", "mysqldump --password=******* forum"),
+            ("mysqldump --password=hunter2 forum", "mysqldump --password=*** forum"),
             ("x --password hunter2 y", "x --password *** y"),
             ("curl -u me:hunter2 http://h", "curl -u *** http://h"),
-            ("restic -r rest:https://u:hunter2@h/ backup", "restic -r rest:https://u:*******@h/ backup"),
+            ("restic -r rest:https://u:hunter2@h/ backup", "restic -r rest:https://u:***@h/ backup"),
+            ("BORG_PASSPHRASE='correct horse' borg create", "BORG_PASSPHRASE='***' borg create"),
+            ("A=b PGPASSWORD=hunter2 pg_dump x", "A=b PGPASSWORD=*** pg_dump x"),
             ("sh -c 'mysqldump -phunter2 forum'", "sh -c 'mysqldump -p*** forum'"),
         ] {
             assert_eq!(covered(line), shown);
@@ -136,6 +174,7 @@ mod tests {
             "rsync -p /a /b",
             "mysqldump --defaults-extra-file=/root/.my.cnf forum",
             "x --keep-daily 7",
+            "PASSWORD=$(cat /x) x",
         ] {
             assert_eq!(covered(line), line);
         }

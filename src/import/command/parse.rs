@@ -78,12 +78,10 @@ fn add_word(simple: &mut Simple, typed: Typed) -> Result<(), Beyond> {
             simple.assignments.push((name, word.skip(at + 1).unwrap_or_default()));
             return Ok(());
         }
-        let own = bare && word.text().is_some_and(|text| RESERVED.contains(&text));
-        if own {
-            return Err(Beyond::Reserved);
-        }
-        if word.shown() == "{" {
-            return Err(Beyond::Group);
+        match word.shown().as_str() {
+            own if bare && RESERVED.contains(&own) => return Err(Beyond::Reserved),
+            "{" if bare => return Err(Beyond::Group),
+            _ => {}
         }
     }
     simple.words.push(word);

@@ -148,6 +148,8 @@ impl<'a> Words<'a> {
                 }
                 // Braces mean something to bash alone, and only with a list or a range in them.
                 '{' if self.is_plain_brace() => word.push_text("{"),
+                // No file is called like an option: `--exclude=/sys/*` stays as it is.
+                '*' | '?' | '[' if is_long_option(word) => word.push_text(&c.to_string()),
                 '*' | '?' | '[' | '{' => word.push(Part::Pattern(c)),
                 '=' if typed.equals.is_none() && typed.bare && word.text().is_some_and(is_name) => {
                     typed.equals = Some(word.start().len());
@@ -252,6 +254,11 @@ impl<'a> Words<'a> {
             }
         }
     }
+}
+
+/// Whether a word began as `--name=`.
+fn is_long_option(word: &Word) -> bool {
+    word.start().starts_with("--") && word.start().contains('=')
 }
 
 /// Whether a variable can have this name.

@@ -66,6 +66,9 @@ pub fn read(line: &str, dialect: Dialect, environment: &Environment) -> Result<E
     }
     let head = line.get(..line.len() - raw.len()).unwrap_or_default().to_owned();
     let (command, input) = percent(raw);
+    if command.trim().is_empty() {
+        return Err(Bad::NoCommand);
+    }
     let (raw, environment) = (raw.to_owned(), environment.clone());
     Ok(Entry { unrecorded, when, account, head, raw, command, input, environment })
 }

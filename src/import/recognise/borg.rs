@@ -8,9 +8,10 @@ use crate::import::draft::Draft;
 /// borg(1): options with a value; `--name=value` needs no list.
 const SPEC: Spec = Spec {
     flags: None,
-    valued: "eCcmPadwHy",
+    valued: "reCcmPadwHy",
     long: None,
     long_valued: &[
+        "repo",
         "exclude",
         "exclude-from",
         "exclude-if-present",

@@ -4,24 +4,17 @@ use std::path::{Path, PathBuf};
 
 use super::place;
 use crate::import::command::Simple;
-use crate::import::draft::Keep;
 
 /// Files that are removed when they are old.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleaning {
     /// Below these.
     pub directories: Vec<PathBuf>,
-    /// What is older than so many days and one goes.
+    /// The `N` of `-mtime +N`.
     pub days: u32,
 }
 
 impl Cleaning {
-    /// The rule of retention that keeps as much of a job that runs once a day.
-    pub fn keep(&self) -> Keep {
-        // find(1): the age is cut to whole days, and `+7` is more than 7. So eight of them stay: 0 to 7 days old.
-        Keep::Daily(self.days.saturating_add(1))
-    }
-
     /// Whether it would remove what lies in this directory.
     pub fn concerns(&self, target: &Path) -> bool {
         self.directories.iter().any(|directory| target.starts_with(directory) || directory.starts_with(target))

@@ -17,7 +17,13 @@ const INTERPRETERS: [&str; 12] =
     ["php", "python", "python3", "python2", "perl", "ruby", "node", "sh", "bash", "dash", "java", "systemd-cat"];
 
 /// Programs that prepare something, and give no name to what is done.
-const PREPARING: [&str; 9] = ["test", "[", "cd", ".", "source", "export", "set", "echo", "sleep"];
+const PREPARING: [&str; 14] =
+    ["test", "[", "cd", ".", "source", "export", "set", "echo", "sleep", "command", "type", "which", "hash", "printf"];
+
+/// Programs in front of another one, where they could not be taken off.
+const WRAPPERS: [&str; 12] = [
+    "flock", "systemd-run", "nice", "ionice", "chrt", "timeout", "sudo", "su", "runuser", "env", "chronic", "systemd-inhibit",
+];
 
 /// A command of words, for which no shell is needed.
 pub fn recognise(task: &Task<'_>) -> Option<Draft> {
@@ -32,7 +38,8 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
         return None;
     }
     let silent = task.first.redirections.iter().any(|redirection| !matches!(redirection.to, Target::Stream(_)));
-    let draft = task.command(name_of_script(task.first)?, argv.clone());
+    let name = name_of_script(task.first).unwrap_or_else(|| base_name(program).to_owned());
+    let draft = task.command(name, argv.clone());
     Some(if silent { draft.changed("what it prints goes into the log of the run, not to /dev/null") } else { draft })
 }
 
@@ -42,11 +49,17 @@ pub fn name_of_script(simple: &Simple) -> Option<String> {
     if PREPARING.contains(&program) {
         return None;
     }
-    let script = simple.words.iter().skip(1).filter_map(|word| word.text()).find(|word| !word.starts_with('-'));
-    let name = match script {
-        Some(script) if INTERPRETERS.contains(&program) => base_name(script),
-        _ => program,
+    let arguments: Vec<&str> = simple.words.iter().skip(1).filter_map(|word| word.text()).collect();
+    // A program in an argument is no script: `perl -e '…'`.
+    if INTERPRETERS.contains(&program) && arguments.iter().any(|word| matches!(*word, "-e" | "-r" | "-c")) {
+        return None;
+    }
+    let script = match () {
+        () if INTERPRETERS.contains(&program) => arguments.iter().find(|word| !word.starts_with('-')),
+        () if WRAPPERS.contains(&program) => arguments.iter().rev().find(|word| word.starts_with('/')),
+        () => None,
     };
+    let name = script.map_or(program, |script| base_name(script));
     let stem = Path::new(name).file_stem().map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into_owned());
     (!stem.is_empty()).then_some(stem)
 }

@@ -99,6 +99,9 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
     let place = place::of(&file, task.base)?;
     let mut patterns = exclude.iter().map(|word| pattern(word.text()?, at.as_deref())).collect::<Option<Vec<_>>>()?;
     let name = sources.first().map(|path| stem(path))?;
+    // Artifacts lie in `TARGET/JOB`, which must not be what is packed.
+    let is_source = sources.iter().any(|source| source.starts_with(place.directory.join(&name)));
+    let name = if is_source { format!("{name}-files") } else { name };
     let target_inside = sources.iter().any(|source| place.directory.starts_with(source));
     let target = place.directory.display().to_string();
     if target_inside && !patterns.contains(&target) {

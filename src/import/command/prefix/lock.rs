@@ -8,7 +8,11 @@ pub fn flock(words: &[Word], prefixes: &mut Prefixes, setting: Setting<'_>) -> O
     let mut options = Options::of(words);
     let mut overlap = Overlap::Queue;
     while let Some(option) = options.next_option() {
-        if let Some(seconds) = options.value_of(option, "-w", "--timeout").or(options.value_of(option, "-w", "--wait")) {
+        let waits = match option.starts_with("--wait") {
+            true => options.value_of(option, "-w", "--wait"),
+            false => options.value_of(option, "-w", "--timeout"),
+        };
+        if let Some(seconds) = waits {
             let seconds = seconds?;
             prefixes.notes.push(format!("a run that is due while another goes on waits for it, not only {seconds} s"));
             continue;
