@@ -3,6 +3,7 @@
 pub mod decisions;
 pub mod history;
 pub mod live;
+pub mod next;
 pub mod phases;
 pub mod status;
 mod table;

@@ -9,6 +9,9 @@ use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDateTime, Offset, Time
 use chrono_tz::{GapInfo, Tz};
 use serde::{Deserialize, Serialize};
 
+/// How far ahead changes are looked for, in days.
+const TWO_YEARS: i64 = 731;
+
 /// A time zone of the IANA database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -96,6 +99,15 @@ impl Zone {
                 Some(Moments::Never(Change { at: end.to_utc(), from, to: end.naive_local() }))
             }
         }
+    }
+
+    /// The next change of this zone's clock, within two years.
+    pub fn next_change(self, after: DateTime<Utc>) -> Option<Change> {
+        // Two changes were never so near to each other that a day holds both.
+        (0..TWO_YEARS).find_map(|day| {
+            let from = after.checked_add_signed(TimeDelta::days(day))?;
+            self.change_between(from, from.checked_add_signed(TimeDelta::days(1))?)
+        })
     }
 
     /// The change of the offset between two moments; of several one, if the last leads to another offset than the first

@@ -12,6 +12,7 @@ mod harness;
 mod journal;
 mod postgres;
 mod regressions;
+mod schedule;
 mod screens;
 mod smoke;
 mod supervision;

@@ -7,7 +7,7 @@ use super::keys::{CommonKeys, ScheduleKeys};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::merge::Merge;
 use crate::config::reader::{Field, Section};
-use crate::schedule::{Missed, Schedule, Trigger, Windows, Zone};
+use crate::schedule::{Missed, Schedule, Trigger, Windows};
 
 /// The schedule of a job; without `[schedule]` it is never run by itself, whatever `[defaults]` say.
 pub fn schedule(
@@ -26,7 +26,7 @@ pub fn schedule(
     if let (Err(reason), [Field::Absent, Field::Absent]) = (&machine.0, [&common.zone, &defaults.zone]) {
         warn_of_universal_time(merge, keys, reason);
     }
-    let built_in = machine.0.as_ref().map_or(Zone::UTC, |zone| *zone);
+    let built_in = machine.or_utc();
     let zone = merge.or_default("schedule.zone", &[&common.zone, &defaults.zone], built_in, &format!("\"{built_in}\""));
     let between = merge.or_default("schedule.between", &[&keys.between], Vec::new(), "[]");
     let blackouts = merge.or_default("schedule.blackouts", &[&keys.blackouts], Vec::new(), "[]");

@@ -16,6 +16,11 @@ impl MachineZone {
         let name = timezone::name().map_err(|error: kernel::Error| error.chain());
         MachineZone(name.and_then(|name| name.parse::<Zone>().map_err(|error| error.to_string())))
     }
+
+    /// It, or universal time where it is not known.
+    pub fn or_utc(&self) -> Zone {
+        self.0.as_ref().map_or(Zone::UTC, |zone| *zone)
+    }
 }
 
 impl From<Zone> for MachineZone {

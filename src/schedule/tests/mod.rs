@@ -17,7 +17,7 @@ pub(super) fn utc(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn schedule(zone_name: &str, cron: &[&str], between: &[&str], blackouts: &[&str]) -> Schedule {
+pub(super) fn schedule(zone_name: &str, cron: &[&str], between: &[&str], blackouts: &[&str]) -> Schedule {
     let spans = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     Schedule {
         triggers: cron.iter().map(|text| text.parse().unwrap()).collect(),
@@ -127,7 +127,7 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn the_next_start_is_later_and_the_same_until_it_comes(
