@@ -37,6 +37,7 @@ fn becomes(command: &str) -> String {
             format!("dump of {databases} at {parts:?} {:?}", connection.port)
         }
         Kind::Command(command) => format!("command {:?}", command.argv),
+        Kind::Unit(unit) => format!("{unit:?}"),
     };
     let artifact = policy.artifact.map(|artifact| {
         let keep = artifact.retention.map(|r| (r.keep_last, r.keep_daily, r.keep_weekly, r.keep_monthly));
