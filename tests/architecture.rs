@@ -23,7 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "backup", "config", "doctor", "exit", "failure", "human", "import", "kernel", "ledger", "report", "run", "schedule",
+            "backup", "config", "doctor", "exit", "failure", "human", "import", "kernel", "ledger", "report", "run",
+            "schedule",
         ],
     ),
 ];

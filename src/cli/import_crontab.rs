@@ -128,10 +128,13 @@ fn zone(args: &Args) -> Result<Zone, Failure> {
 fn comment_out(import: &Import, found: &Found) -> Result<(), Failure> {
     if let Some(source) = found.sources.iter().find(|source| !source.is_text) {
         let message = format!("`{}` is not UTF-8, and a difference to it would not apply", source.name);
-        return Err(Failure::new(Exit::Failed, message).hint("convert it, with iconv(1), or comment its lines out by hand"));
+        return Err(
+            Failure::new(Exit::Failed, message).hint("convert it, with iconv(1), or comment its lines out by hand")
+        );
     }
     let all = import.files.iter().map(|file| {
-        let imported = file.lines.iter().filter(|line| !matches!(line.outcome, Outcome::Refused { .. } | Outcome::Left));
+        let imported =
+            file.lines.iter().filter(|line| !matches!(line.outcome, Outcome::Refused { .. } | Outcome::Left));
         let numbers: Vec<usize> = imported.map(|line| line.number).collect();
         let name = if file.name == "standard input" { "crontab" } else { &file.name };
         diff::comment_out(name, &file.text, &numbers)

@@ -164,8 +164,10 @@ pub fn job_of_text(path: &Path, text: &str, zone: &MachineZone) -> Result<Job, D
     let file = out.add_file(path, Some(text));
     let known = KnownKeys::new(file);
     let machine = nothing_typed(file);
-    let (slice, governor) = (rules::slice(&mut out, &machine.slice), governor::rules::machine(&mut out, &machine.governor.keys));
-    let for_all = resolve::Machine { defaults: &machine.defaults.keys, slice: &slice.limits, governor: &governor, zone };
+    let (slice, governor) =
+        (rules::slice(&mut out, &machine.slice), governor::rules::machine(&mut out, &machine.governor.keys));
+    let for_all =
+        resolve::Machine { defaults: &machine.defaults.keys, slice: &slice.limits, governor: &governor, zone };
     let found = job_text(&mut out, path.to_path_buf(), file, text, &known, &for_all);
     match found.job.filter(|_| found.name.is_some() && !out.has_errors()) {
         Some((policy, settings)) => Ok(Job { policy, settings, file: found.path }),

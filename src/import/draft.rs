@@ -120,7 +120,12 @@ impl Draft {
     }
 
     /// A program with its arguments.
-    pub fn command(name: impl Into<String>, argv: Vec<String>, env: BTreeMap<String, String>, at: Option<&Path>) -> Draft {
+    pub fn command(
+        name: impl Into<String>,
+        argv: Vec<String>,
+        env: BTreeMap<String, String>,
+        at: Option<&Path>,
+    ) -> Draft {
         let kind = Doing::Command(Command {
             argv,
             env,

@@ -23,7 +23,9 @@ fn is_one_program(line: &Line) -> bool {
     let [simple] = pipeline.as_slice() else { return false };
     let builtin = matches!(
         simple.words.first().and_then(|word| word.text()),
-        None | Some("." | "cd" | "source" | "exec" | "eval" | "export" | "set" | "umask" | "ulimit" | ":" | "command" | "exit")
+        None | Some(
+            "." | "cd" | "source" | "exec" | "eval" | "export" | "set" | "umask" | "ulimit" | ":" | "command" | "exit"
+        )
     );
     simple.assignments.is_empty() && !line.background && !builtin
 }

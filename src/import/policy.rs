@@ -154,7 +154,8 @@ fn write_command(out: &mut Text, command: &Command, job: &str, secrets: &[String
     let mut env: Vec<(String, String)> = command.env.clone().into_iter().collect();
     env.extend(known.map(|(name, value)| (name.to_owned(), value)));
     if !env.is_empty() {
-        let entries: Vec<String> = env.iter().map(|(name, value)| format!("{} = {}", key(name), string(value))).collect();
+        let entries: Vec<String> =
+            env.iter().map(|(name, value)| format!("{} = {}", key(name), string(value))).collect();
         out.key("env", &format!("{{ {} }}", entries.join(", ")));
     }
     if let Some(directory) = &command.directory {

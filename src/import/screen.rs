@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::plan::{Import, Line, Outcome};
+use super::outcome::{Import, Line, Outcome};
 use super::proof::Proof;
 use crate::human::{count, printable};
 
@@ -86,7 +86,9 @@ fn line_text(out: &mut String, line: &Line) {
 fn verdict(proof: &Proof) -> String {
     match (proof.alike, proof.differences.len()) {
         (0, 0) => "no run within a year".to_owned(),
-        (alike, 0) => format!("{}, each at the same minute as under cron ({})", count(alike, "run", "runs"), proof.zone),
+        (alike, 0) => {
+            format!("{}, each at the same minute as under cron ({})", count(alike, "run", "runs"), proof.zone)
+        }
         (_, _) => format!("not the same minutes ({}); the first differences:", proof.zone),
     }
 }
@@ -105,9 +107,10 @@ fn time(proof: &Proof, at: DateTime<Utc>) -> String {
 /// The same for programs.
 pub fn json(import: &Import) -> Value {
     let lines = import.files.iter().flat_map(|file| file.lines.iter().map(|line| line_json(&file.name, line)));
-    let remarks = import.files.iter().flat_map(|file| {
-        file.remarks.iter().map(|remark| json!({ "file": file.name, "text": remark }))
-    });
+    let remarks = import
+        .files
+        .iter()
+        .flat_map(|file| file.remarks.iter().map(|remark| json!({ "file": file.name, "text": remark })));
     json!({ "lines": lines.collect::<Vec<_>>(), "remarks": remarks.collect::<Vec<_>>() })
 }
 
@@ -135,9 +138,9 @@ fn line_json(file: &str, line: &Line) -> Value {
 
 fn proof_json(proof: &Proof) -> Value {
     let shown = |at: &DateTime<Utc>| proof.zone.shown(*at).to_rfc3339();
-    let differences = proof.differences.iter().map(|difference| {
-        json!({ "at": shown(&difference.at), "due": if difference.only_old { "cron" } else { "job" } })
-    });
+    let differences = proof.differences.iter().map(
+        |difference| json!({ "at": shown(&difference.at), "due": if difference.only_old { "cron" } else { "job" } }),
+    );
     json!({
         "zone": proof.zone.to_string(),
         "next_old": proof.old.iter().map(shown).collect::<Vec<_>>(),

@@ -9,9 +9,8 @@ const DIRECTORY: &str = "/etc/govern/secrets";
 
 /// Variables without secrets, and the names of those that hold one.
 pub fn split(variables: BTreeMap<String, String>) -> (BTreeMap<String, String>, Vec<String>) {
-    let is_secret = |name: &str, value: &str| {
-        !value.is_empty() && (is_name(name) || secrets::url_password(value).is_some())
-    };
+    let is_secret =
+        |name: &str, value: &str| !value.is_empty() && (is_name(name) || secrets::url_password(value).is_some());
     let (secret, plain): (BTreeMap<_, _>, BTreeMap<_, _>) =
         variables.into_iter().partition(|(name, value)| is_secret(name, value));
     (plain, secret.into_keys().collect())
@@ -37,12 +36,20 @@ pub fn instead(name: &str, job: &str) -> Option<(&'static str, String)> {
 pub fn advice(name: &str, job: &str) -> String {
     let file = format!("{DIRECTORY}/{job}");
     match name {
-        "PGPASSWORD" => "put the password into `~/.pgpass` of its account, mode 0600, or name a file with `passfile`".to_owned(),
+        "PGPASSWORD" => {
+            "put the password into `~/.pgpass` of its account, mode 0600, or name a file with `passfile`".to_owned()
+        }
         "BORG_PASSPHRASE" => format!("put the passphrase into `{file}`, readable by its account alone"),
-        "RSYNC_PASSWORD" => format!("put the password into `{file}`, and add `--password-file={file}` to its arguments"),
+        "RSYNC_PASSWORD" => {
+            format!("put the password into `{file}`, and add `--password-file={file}` to its arguments")
+        }
         "MYSQL_PWD" => "put user and password into `~/.my.cnf` of its account, mode 0600, under `[client]`".to_owned(),
-        "AWS_SECRET_ACCESS_KEY" => format!("put `[default]` with `aws_access_key_id` and `aws_secret_access_key` into `{file}-aws`"),
-        "RESTIC_REPOSITORY" => format!("put the address with its password into `{file}-repository`, readable by its account alone"),
+        "AWS_SECRET_ACCESS_KEY" => {
+            format!("put `[default]` with `aws_access_key_id` and `aws_secret_access_key` into `{file}-aws`")
+        }
+        "RESTIC_REPOSITORY" => {
+            format!("put the address with its password into `{file}-repository`, readable by its account alone")
+        }
         "RESTIC_PASSWORD" => format!("put the password into `{file}`, readable by its account alone"),
         _ => format!("let the program take `{name}` from a file: a policy holds no secrets"),
     }
@@ -108,8 +115,11 @@ fn with_assignments_covered(text: &str) -> String {
         out.push_str(before);
         out.push('=');
         rest = after;
-        let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').next().unwrap_or_default();
-        if !is_name(&name.trim_start_matches('-').replace('-', "_")) || !is_literal(after.split(ENDS).find(|w| !w.is_empty()).unwrap_or_default()) {
+        let name =
+            before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').next().unwrap_or_default();
+        if !is_name(&name.trim_start_matches('-').replace('-', "_"))
+            || !is_literal(after.split(ENDS).find(|w| !w.is_empty()).unwrap_or_default())
+        {
             continue;
         }
         let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
@@ -182,7 +192,8 @@ mod tests {
 
     #[test]
     fn variables_are_told_apart() {
-        let variables = [("RESTIC_PASSWORD", "x"), ("RESTIC_PASSWORD_FILE", "/x"), ("A", "rest:http://u:p@h/"), ("PATH", "/bin")];
+        let variables =
+            [("RESTIC_PASSWORD", "x"), ("RESTIC_PASSWORD_FILE", "/x"), ("A", "rest:http://u:p@h/"), ("PATH", "/bin")];
         let (plain, secret) = split(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
         assert_eq!(plain.keys().collect::<Vec<_>>(), ["PATH", "RESTIC_PASSWORD_FILE"]);
         assert_eq!(secret, ["A", "RESTIC_PASSWORD"]);

@@ -55,7 +55,9 @@ fn why_not_read(flavour: Flavour, path: &Path) -> kernel::Result<Option<&'static
     Ok(match entry {
         Some(entry) if entry.is_dir => Some("it is a directory"),
         Some(entry) if entry.uid != account::ROOT => Some("it is not root's, and cron does not read it"),
-        Some(entry) if entry.is_file && entry.mode & 0o022 != 0 => Some("others can write to it, and cron does not read it"),
+        Some(entry) if entry.is_file && entry.mode & 0o022 != 0 => {
+            Some("others can write to it, and cron does not read it")
+        }
         Some(_) => None,
         None => Some("it is gone"),
     })

@@ -82,8 +82,30 @@ fn lines_are_taken_apart_as_a_shell_would() {
 #[test]
 fn what_is_more_than_simple_is_told() {
     let lines = [
-        "(a; b)", "{ a; }", "if a; then b; fi", "! a", "[[ -f a ]]", "x ${A%b}", "x $((1+1))", "x $'a'", "cat << END", "x 2>&-",
-        "x |& y", "x <(y)", "x 'y", "x \"y", "x $(y", "x \\", "", "  # nothing", "x |", "&& x", "x >", "a & b", "x 5>f", "x >| f",
+        "(a; b)",
+        "{ a; }",
+        "if a; then b; fi",
+        "! a",
+        "[[ -f a ]]",
+        "x ${A%b}",
+        "x $((1+1))",
+        "x $'a'",
+        "cat << END",
+        "x 2>&-",
+        "x |& y",
+        "x <(y)",
+        "x 'y",
+        "x \"y",
+        "x $(y",
+        "x \\",
+        "",
+        "  # nothing",
+        "x |",
+        "&& x",
+        "x >",
+        "a & b",
+        "x 5>f",
+        "x >| f",
     ];
     insta::assert_snapshot!(lines.map(|line| format!("{line:20} {}", parsed(line))).join("\n"), @r#"
     (a; b)               beyond: commands in brackets

@@ -19,10 +19,8 @@ fn bad(text: &str, dialect: Dialect) -> Bad {
 #[test]
 fn settings_hold_for_the_entries_below_them() {
     let text = "0 1 * * * one\nMAILTO=a\nPATH = \"/bin:/usr/bin\" \n 0 2 * * * two\nMAILTO=''\n@daily three\n";
-    let mailto: Vec<Option<String>> = entries(text, Dialect::User)
-        .iter()
-        .map(|entry| entry.environment.get("MAILTO").map(str::to_owned))
-        .collect();
+    let mailto: Vec<Option<String>> =
+        entries(text, Dialect::User).iter().map(|entry| entry.environment.get("MAILTO").map(str::to_owned)).collect();
     assert_eq!(mailto, [None, Some("a".to_owned()), Some(String::new())]);
     assert_eq!(entries(text, Dialect::User)[1].environment.get("PATH"), Some("/bin:/usr/bin"));
 }

@@ -47,8 +47,9 @@ const SPEC: Spec = Spec {
 /// A command with the disks of its sources and of a repository on this machine.
 pub fn recognise(task: &Task<'_>) -> Option<Draft> {
     let arguments = options::read(task.arguments(), SPEC)?;
-    let mut operands =
-        arguments.into_iter().filter_map(|argument| if let Argument::Operand(word) = argument { Some(word) } else { None });
+    let mut operands = arguments
+        .into_iter()
+        .filter_map(|argument| if let Argument::Operand(word) = argument { Some(word) } else { None });
     let order = operands.next()?.text()?.to_owned();
     let create = order == "create";
     // Before the sources comes `REPOSITORY::ARCHIVE`, with `::` alone where a variable names the repository.

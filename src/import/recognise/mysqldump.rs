@@ -33,7 +33,9 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
     draft.changes.extend(stored.packing.change());
     if has_password {
         draft.changes.push("the password on the command line was left out".to_owned());
-        draft.needs.push("put user and password into `~/.my.cnf` of its account, mode 0600, under `[client]`".to_owned());
+        draft
+            .needs
+            .push("put user and password into `~/.my.cnf` of its account, mode 0600, under `[client]`".to_owned());
     }
     Some(draft)
 }

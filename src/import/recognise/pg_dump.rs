@@ -31,7 +31,18 @@ const SPEC: Spec = Spec {
         "quote-all-identifiers",
         "serializable-deferrable",
     ]),
-    long_valued: &["host", "port", "username", "dbname", "file", "format", "compress", "jobs", "database", "lock-wait-timeout"],
+    long_valued: &[
+        "host",
+        "port",
+        "username",
+        "dbname",
+        "file",
+        "format",
+        "compress",
+        "jobs",
+        "database",
+        "lock-wait-timeout",
+    ],
 };
 
 /// What was typed.
@@ -91,7 +102,8 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
     });
     if plain || all {
         draft.changes.push(
-            "custom format, not an SQL script: restore it with `govern restore` or pg_restore, not with psql".to_owned(),
+            "custom format, not an SQL script: restore it with `govern restore` or pg_restore, not with psql"
+                .to_owned(),
         );
     }
     draft.changes.extend(stored.packing.change());
@@ -170,7 +182,8 @@ fn database(typed: &mut Typed, text: &str) -> Option<()> {
     }
     let path = text.split_once("://")?.1.split('?').next()?.split_once('/')?.1;
     typed.database = Some(path.to_owned()).filter(|name| !name.is_empty() && !name.contains('%'));
-    typed.connection = Connection { uri: Some(text.to_owned()), passfile: typed.connection.passfile.take(), ..Connection::default() };
+    typed.connection =
+        Connection { uri: Some(text.to_owned()), passfile: typed.connection.passfile.take(), ..Connection::default() };
     typed.database.as_ref().map(|_| ())
 }
 
@@ -178,6 +191,7 @@ fn database(typed: &mut Typed, text: &str) -> Option<()> {
 fn bin_dir(task: &Task<'_>) -> Option<PathBuf> {
     let program = Path::new(task.first.words.first()?.text()?);
     let directory = program.parent().filter(|directory| directory.is_absolute())?;
-    let usual = matches!(stem(directory).as_str(), "bin") && matches!(directory.to_str(), Some("/usr/bin" | "/bin" | "/usr/local/bin"));
+    let usual = matches!(stem(directory).as_str(), "bin")
+        && matches!(directory.to_str(), Some("/usr/bin" | "/bin" | "/usr/local/bin"));
     (!usual).then(|| directory.to_path_buf())
 }

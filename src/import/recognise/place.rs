@@ -53,7 +53,9 @@ fn keep(parts: &[Part]) -> Option<Option<Keep>> {
                 match date_format(commands) {
                     Some(format) => formats.push_str(&format),
                     // The same at each run on one machine.
-                    None if matches!(commands.trim(), "hostname" | "hostname -s" | "hostname -f" | "uname -n") => continue,
+                    None if matches!(commands.trim(), "hostname" | "hostname -s" | "hostname -f" | "uname -n") => {
+                        continue;
+                    }
                     None => return None,
                 }
                 is_dated = true;
@@ -136,7 +138,9 @@ mod tests {
 
     #[test]
     fn what_is_no_file_here_has_no_place() {
-        for word in ["/dev/st0", "-", "host:/x.tgz", "/backup/$NAME.tgz", "/backup/$(pwgen).tgz", "../x.tgz", "/a/*.tgz"] {
+        for word in
+            ["/dev/st0", "-", "host:/x.tgz", "/backup/$NAME.tgz", "/backup/$(pwgen).tgz", "../x.tgz", "/a/*.tgz"]
+        {
             assert_eq!(place(word), None, "{word}");
         }
     }

@@ -8,8 +8,8 @@ use crate::import::draft::Draft;
 
 /// What a shell does itself: there is no program of that name, or another one.
 const BUILTINS: [&str; 21] = [
-    ".", ":", "source", "cd", "export", "set", "unset", "eval", "exit", "return", "trap", "umask", "ulimit", "wait", "read",
-    "alias", "shift", "exec", "break", "continue", "local",
+    ".", ":", "source", "cd", "export", "set", "unset", "eval", "exit", "return", "trap", "umask", "ulimit", "wait",
+    "read", "alias", "shift", "exec", "break", "continue", "local",
 ];
 
 /// Programs that run another one, which says more.
@@ -22,7 +22,18 @@ const PREPARING: [&str; 14] =
 
 /// Programs in front of another one, where they could not be taken off.
 const WRAPPERS: [&str; 12] = [
-    "flock", "systemd-run", "nice", "ionice", "chrt", "timeout", "sudo", "su", "runuser", "env", "chronic", "systemd-inhibit",
+    "flock",
+    "systemd-run",
+    "nice",
+    "ionice",
+    "chrt",
+    "timeout",
+    "sudo",
+    "su",
+    "runuser",
+    "env",
+    "chronic",
+    "systemd-inhibit",
 ];
 
 /// A command of words, for which no shell is needed.

@@ -48,7 +48,8 @@ const SPEC: Spec = Spec {
 
 /// A command with the disks of its sources and of a repository on this machine.
 pub fn recognise(task: &Task<'_>) -> Option<Draft> {
-    let mut repository = task.environment.get("RESTIC_REPOSITORY").map(|text| crate::import::command::Word::plain(text));
+    let mut repository =
+        task.environment.get("RESTIC_REPOSITORY").map(|text| crate::import::command::Word::plain(text));
     let mut operands = Vec::new();
     for argument in options::read(task.arguments(), SPEC)? {
         match argument {

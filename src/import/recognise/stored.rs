@@ -85,8 +85,8 @@ fn packer(simple: &Simple, packing: &mut Packing) -> Option<Option<Word>> {
         let text = word.text()?;
         match text {
             "-o" if matches!(packing, Packing::Zstd(_)) => file = Some(words.next()?.clone()),
-            "-" | "-c" | "--stdout" | "-q" | "--quiet" | "-f" | "--force" | "--fast" | "--best" | "--rsyncable" | "-n"
-            | "--long" | "-v" => {}
+            "-" | "-c" | "--stdout" | "-q" | "--quiet" | "-f" | "--force" | "--fast" | "--best" | "--rsyncable"
+            | "-n" | "--long" | "-v" => {}
             "-p" => drop(words.next()?),
             _ => {
                 let letters = text.strip_prefix('-')?;

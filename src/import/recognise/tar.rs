@@ -86,7 +86,9 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
     let named = file.filter(|file| file.text() != Some("-"));
     let (file, packing) = match named {
         // Its own messages may go to a log; nothing reads its output.
-        Some(file) if task.rest.is_empty() => (file, if by_name { Packing::by_suffix(&file_shown(task)) } else { packing }),
+        Some(file) if task.rest.is_empty() => {
+            (file, if by_name { Packing::by_suffix(&file_shown(task)) } else { packing })
+        }
         Some(_) => return None,
         None => {
             let stored = stored::of(task.first, task.rest)?;

@@ -12,7 +12,8 @@ fn directory() -> std::path::PathBuf {
 const OF_THE_SYSTEM: [&str; 3] = ["debian-crontab", "cron.d-packages", "forum"];
 
 fn fixtures() -> Vec<Source> {
-    let files = std::fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let files =
+        std::fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let mut sources: Vec<Source> = files
         .map(|path| {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();

@@ -11,7 +11,8 @@ pub fn sudo(words: &[Word], prefixes: &mut Prefixes, setting: Setting<'_>) -> Op
     while let Some(option) = options.next_option() {
         if let Some(value) = options.value_of(option, "-u", "--user") {
             account = value?;
-        } else if !matches!(option, "-n" | "-H" | "-E" | "-nH" | "--non-interactive" | "--set-home" | "--preserve-env") {
+        } else if !matches!(option, "-n" | "-H" | "-E" | "-nH" | "--non-interactive" | "--set-home" | "--preserve-env")
+        {
             return None;
         }
     }

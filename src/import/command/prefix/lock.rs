@@ -25,7 +25,8 @@ pub fn flock(words: &[Word], prefixes: &mut Prefixes, setting: Setting<'_>) -> O
             option,
             "--exclusive" | "--nonblock" | "--nb" | "--close" | "--no-fork" | "--verbose" | "--nonblocking"
         );
-        let short = option.strip_prefix('-').is_some_and(|o| o.chars().all(|c| matches!(c, 'x' | 'e' | 'n' | 'o' | 'F')));
+        let short =
+            option.strip_prefix('-').is_some_and(|o| o.chars().all(|c| matches!(c, 'x' | 'e' | 'n' | 'o' | 'F')));
         if !long && !short {
             return None;
         }
@@ -52,7 +53,8 @@ pub fn flock(words: &[Word], prefixes: &mut Prefixes, setting: Setting<'_>) -> O
 
 /// The file that a command locks, without a look at anything else.
 pub fn locked(words: &[Word]) -> Option<&str> {
-    let at = words.iter().position(|word| word.text().is_some_and(|text| text == "flock" || text.ends_with("/flock")))?;
+    let at =
+        words.iter().position(|word| word.text().is_some_and(|text| text == "flock" || text.ends_with("/flock")))?;
     let behind = words.get(at + 1..)?.iter();
     behind.filter_map(Word::text).find(|text| text.starts_with('/'))
 }
