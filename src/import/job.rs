@@ -64,7 +64,7 @@ pub fn with_policy(origin: Origin<'_>, candidate: Candidate<'_>, name: JobName, 
 /// Puts `govern exec` into an entry. Its command line will stand in the log of its runs.
 pub fn with_exec(origin: Origin<'_>, entry: &Entry, name: JobName) -> Line {
     let Origin { number, text, .. } = origin;
-    if secret::in_line(&entry.command) {
+    if secret::in_line(&entry.raw) {
         let why = "its command line holds a password, which would stand in the log of its runs".to_owned();
         let hint = "let the program take it from a file that only its account can read".to_owned();
         return Line::without_job(number, text, Outcome::Refused { why, hint });
