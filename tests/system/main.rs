@@ -12,6 +12,8 @@ mod harness;
 mod journal;
 mod postgres;
 mod regressions;
+mod schedule;
 mod screens;
 mod smoke;
+mod ssh;
 mod supervision;
