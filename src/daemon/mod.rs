@@ -14,7 +14,7 @@
 //! - [`facts`]: what the scheduling loop lets others see
 //! - [`place`]: where the control socket is
 //! - [`protocol`]: what is said through the control socket
-//! - [`server`] and [`client`]: its two ends
+//! - [`server`] and [`client`]: its two ends; [`turn`]: how `govern run` waits for its turn
 
 mod book;
 pub mod client;
@@ -27,3 +27,4 @@ pub mod plans;
 pub mod protocol;
 mod runs;
 pub mod server;
+pub mod turn;
