@@ -36,7 +36,8 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
         }
         let shown = loaded.jobs.iter().filter(|j| names.is_empty() || names.iter().any(|n| n == j.policy.job.as_str()));
         let slice = loaded.slice.iter().map(print::slice);
-        let pages: Vec<String> = shown.map(print::merged).chain(slice).collect();
+        let daemon = loaded.daemon.iter().map(|_| print::daemon(&loaded.daemon_settings));
+        let pages: Vec<String> = shown.map(print::merged).chain(slice).chain(daemon).collect();
         output::data(&pages.join("\n"));
     }
     if loaded.diagnostics.has_errors() {

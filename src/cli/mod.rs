@@ -3,10 +3,12 @@
 mod check;
 mod closed;
 mod context;
+mod daemon;
 mod doctor;
 mod exec;
 mod history;
 mod log;
+mod next;
 mod order;
 mod output;
 mod payload;
@@ -43,6 +45,7 @@ const EVERYWHERE: &str = "Everywhere";
   govern run etc                                  make the backup of job `etc`
   govern status                                   every job: when it ran last, how that ended
   govern log etc                                  the log of its last run
+  govern next                                     when each job runs again
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 warning, 69 unavailable, 70 internal, 75 not now,
 77 no permission, 78 configuration, 124 timeout, 127 command not started, 130 cancelled;
@@ -79,6 +82,8 @@ pub enum Color {
 pub enum Command {
     /// Run a job now
     Run(run::Args),
+    /// Start what is due, and answer `govern status`
+    Daemon(daemon::Args),
     /// Run any command the same way, without a policy file
     Exec(exec::Args),
     /// Show every job: its state, its last run, its last good backup
@@ -87,6 +92,8 @@ pub enum Command {
     History(history::Args),
     /// Show the log of a run
     Log(log::Args),
+    /// List the runs to come, and what the next change of the clock does to them
+    Next(next::Args),
     /// Read an artifact back from the disk and check it
     Verify(verify::Args),
     /// Bring an artifact back, into a directory or a database
@@ -137,10 +144,12 @@ pub fn main(args: Args) -> Result<u8, Failure> {
         Command::Closed(args) => closed::main(&context?, &args),
         Command::Probe(args) => probe::main(&context?, &args),
         Command::Run(args) => run::main(&context?, &args),
+        Command::Daemon(args) => daemon::main(&context?, &args),
         Command::Exec(args) => exec::main(&context?, args),
         Command::Status(args) => status::main(&context?, &args),
         Command::History(args) => history::main(&context?, &args),
         Command::Log(args) => log::main(&context?, &args),
+        Command::Next(args) => next::main(&context?, &args),
         Command::Verify(args) => verify::main(&context?, &args),
         Command::Restore(args) => restore::main(&context?, args),
         Command::Cancel(args) => order::cancel(&context?, &args),

@@ -1,5 +1,8 @@
 //! When a run that is due may start: `[admission]` and `[retry]` of a job, `[daemon]` of `govern.toml`.
 
+pub mod keys;
+pub(super) mod merge;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

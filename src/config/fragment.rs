@@ -7,23 +7,39 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::admission::keys::{AdmissionKeys, DaemonKeys, RetryKeys};
 use super::governor::keys::GovernorKeys;
 use super::limits::keys::{CommonKeys, LimitsKeys};
 use super::policy::{Compression, Globals, IoClass, Verify};
 use super::reader::{Field, Reader, Section};
+use super::schedule::keys::ScheduleKeys;
 use super::shapes;
 use super::units::{Free, Rate};
 use super::value;
+use super::{admission, schedule};
 
 /// `govern.toml`.
 #[derive(Debug, Clone)]
 pub struct MachineFile {
     /// `[defaults]`.
-    pub defaults: Section<Shared>,
+    pub defaults: Section<Defaults>,
     /// `[slice]`.
     pub slice: Section<CommonKeys>,
     /// `[governor]`.
     pub governor: Section<GovernorKeys>,
+    /// `[daemon]`.
+    pub daemon: Section<DaemonKeys>,
+}
+
+/// `[defaults]`.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// What a job has at the same places.
+    pub shared: Shared,
+    /// `[defaults.schedule]`: not when, which is of each job alone.
+    pub schedule: Section<schedule::keys::CommonKeys>,
+    /// `[defaults.admission]`: not after whom.
+    pub admission: Section<admission::keys::CommonKeys>,
 }
 
 /// A file of `jobs/`.
@@ -39,6 +55,10 @@ pub struct JobFile {
     pub shared: Shared,
     /// `[governor]`: over that of `govern.toml`, not over `[defaults]`, for it is of runs without a policy, too.
     pub governor: Section<GovernorKeys>,
+    /// `[schedule]`: over `[defaults.schedule]`.
+    pub schedule: Section<ScheduleKeys>,
+    /// `[admission]`: over `[defaults.admission]`.
+    pub admission: Section<AdmissionKeys>,
     /// `[filesystem]`.
     pub filesystem: Section<FilesystemKeys>,
     /// `[pg_dump]`.
@@ -92,6 +112,8 @@ pub struct Shared {
     pub artifact: Section<ArtifactKeys>,
     /// `[retention]`
     pub retention: Section<RetentionKeys>,
+    /// `[retry]`
+    pub retry: Section<RetryKeys>,
 }
 
 /// `[artifact]`
@@ -196,9 +218,20 @@ impl MachineFile {
     /// Reads `govern.toml`.
     pub fn read(r: &mut Reader<'_>) -> MachineFile {
         MachineFile {
-            defaults: r.section("defaults", Shared::read),
+            defaults: r.section("defaults", Defaults::read),
             slice: r.section("slice", CommonKeys::read),
             governor: r.section("governor", GovernorKeys::read),
+            daemon: r.section("daemon", DaemonKeys::read),
+        }
+    }
+}
+
+impl Defaults {
+    fn read(r: &mut Reader<'_>) -> Defaults {
+        Defaults {
+            shared: Shared::read(r),
+            schedule: r.section("schedule", schedule::keys::CommonKeys::read),
+            admission: r.section("admission", admission::keys::CommonKeys::read),
         }
     }
 }
@@ -214,6 +247,8 @@ impl JobFile {
             description: r.key("description", value::line),
             shared: Shared::read(r),
             governor: r.section("governor", GovernorKeys::read),
+            schedule: r.section("schedule", ScheduleKeys::read),
+            admission: r.section("admission", AdmissionKeys::read),
             filesystem: r.section("filesystem", FilesystemKeys::read),
             pg_dump: r.section("pg_dump", PgDumpKeys::read),
             command: r.section("command", CommandKeys::read),
@@ -248,6 +283,7 @@ impl Shared {
             limits: r.section("limits", LimitsKeys::read),
             artifact: r.section("artifact", ArtifactKeys::read),
             retention: r.section("retention", RetentionKeys::read),
+            retry: r.section("retry", RetryKeys::read),
         }
     }
 }

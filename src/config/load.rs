@@ -9,16 +9,18 @@ use std::{error, io};
 
 use toml::de::DeTable;
 
-use super::admission::Daemon;
+use super::admission::{self, Daemon};
+use super::after::{self, Waiting};
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
-use super::fragment::{JobFile, KindName, MachineFile, Shared};
+use super::fragment::{JobFile, KindName, MachineFile};
 use super::governor::{self, Governor};
-use super::limits::{Slice, SliceLimits, rules};
+use super::limits::{Slice, rules};
 use super::merge::Setting;
 use super::name::JobName;
 use super::policy::Policy;
 use super::reader::{Known, Reader, Reading};
 use super::resolve;
+use super::schedule::MachineZone;
 use crate::kernel::{self, fs};
 
 /// The file with `[defaults]`.
@@ -50,6 +52,8 @@ pub struct Loaded {
     pub slice: Option<Slice>,
     /// What the daemon may do; `None` where `slice` is.
     pub daemon: Option<Daemon>,
+    /// Where each value of it came from.
+    pub daemon_settings: Vec<Setting>,
     /// How a run without a policy gives way; `None` where `slice` is.
     pub governor: Option<Governor>,
     /// There is no configuration directory. With neither this nor errors, an empty list of jobs means that there are none.
@@ -82,6 +86,11 @@ impl Loaded {
 
 /// Reads a configuration directory.
 pub fn load(dir: &Path) -> Loaded {
+    load_in(dir, &MachineZone::find())
+}
+
+/// Reads that of a machine in a time zone.
+pub fn load_in(dir: &Path, zone: &MachineZone) -> Loaded {
     let mut loaded = Loaded::default();
     let out = &mut loaded.diagnostics;
     let entries = match fs::list(dir) {
@@ -104,9 +113,11 @@ pub fn load(dir: &Path) -> Loaded {
         Some(path) => machine_file(out, path, &known),
         None => (nothing_typed(known.nowhere), None),
     };
-    rules::defaults(out, &machine.defaults.keys.limits);
+    rules::defaults(out, &machine.defaults.keys.shared.limits);
+    admission::merge::defaults(out, &machine.defaults.keys.shared.retry);
     let slice = rules::slice(out, &machine.slice);
     let governor = governor::rules::machine(out, &machine.governor.keys);
+    let (daemon, daemon_settings) = admission::merge::daemon(out, &machine.daemon.keys);
     let without_a_job = governor::rules::without_a_job(out, KindName::Command, &governor);
     let jobs = dir.join(JOBS);
     let files = match fs::list(&jobs) {
@@ -118,16 +129,20 @@ pub fn load(dir: &Path) -> Loaded {
             Vec::new()
         }
     };
+    let for_all =
+        resolve::Machine { defaults: &machine.defaults.keys, slice: &slice.limits, governor: &governor, zone };
     let mut found = Vec::new();
     for path in files {
         if is_job_file(out, &path) {
-            found.push(job_file(out, path, &known, &machine.defaults.keys, &slice.limits, &governor));
+            found.push(job_file(out, path, &known, &for_all));
         }
     }
     tell_duplicates(out, &mut found);
+    tell_of_waiting(out, &mut found);
     let machine_is_bad = file.is_some_and(|file| out.has_errors_in(file));
     loaded.slice = (!machine_is_bad).then_some(slice);
-    loaded.daemon = (!machine_is_bad).then(Daemon::default);
+    loaded.daemon = (!machine_is_bad).then_some(daemon);
+    loaded.daemon_settings = daemon_settings;
     loaded.governor = (!machine_is_bad).then_some(without_a_job);
     for Found { path, file, called, job, .. } in found {
         match job {
@@ -148,6 +163,8 @@ struct Found {
     called: String,
     /// The name and where it was given, where both are certain.
     name: Option<(JobName, Place)>,
+    /// Whom it waits for, and where that is said.
+    after: Vec<(JobName, Place)>,
     job: Option<(Policy, Vec<Setting>)>,
 }
 
@@ -217,29 +234,22 @@ fn machine_file(out: &mut Diagnostics, path: &Path, known: &KnownKeys) -> (Machi
         None => nothing_typed(known.nowhere),
     };
     if out.has_errors_in(file) {
-        machine.defaults.keys.doubt();
+        machine.defaults.keys.shared.doubt();
         machine.governor.keys.doubt();
     }
     (machine, Some(file))
 }
 
-fn job_file(
-    out: &mut Diagnostics,
-    path: PathBuf,
-    known: &KnownKeys,
-    defaults: &Shared,
-    slice: &SliceLimits,
-    governor: &governor::rules::Machine,
-) -> Found {
+fn job_file(out: &mut Diagnostics, path: PathBuf, known: &KnownKeys, machine: &resolve::Machine<'_>) -> Found {
     let (file, text) = read(out, &path);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let Some(text) = text else { return Found { path, file, called: stem, name: None, job: None } };
+    let Some(text) = text else { return Found { path, file, called: stem, name: None, after: vec![], job: None } };
     let elsewhere = (known.machine.clone(), "`govern.toml`");
     let (typed, whole) = parse(out, file, &text, &known.job, elsewhere, JobFile::read);
     let called = typed.name.given().map_or(stem, |typed| typed.value.clone());
     // Of a file that is only partly understood nothing can be said to be missing.
     if !whole {
-        return Found { path, file, called, name: None, job: None };
+        return Found { path, file, called, name: None, after: vec![], job: None };
     }
     let name = resolve::name(out, file, &typed.name);
     let checked = match &name {
@@ -247,8 +257,11 @@ fn job_file(
         // The rest of the file is checked all the same.
         None => JobName::nearest(&called),
     };
-    let job = resolve::job(out, file, &checked, &typed, defaults, slice, governor);
-    Found { path, file, called, name, job }
+    let job = resolve::job(out, file, &checked, &typed, machine);
+    let after = typed.admission.keys.after.given().map_or(&[][..], |typed| &typed.value);
+    let place = |span| Place { file, span };
+    let after = after.iter().map(|other| (other.get_ref().clone(), place(other.span()))).collect();
+    Found { path, file, called, name, after, job }
 }
 
 fn read(out: &mut Diagnostics, path: &Path) -> (FileId, Option<String>) {
@@ -318,6 +331,17 @@ fn tell_duplicates(out: &mut Diagnostics, found: &mut [Found]) {
         twice.insert(name.clone());
     }
     for found in found.iter_mut().filter(|found| found.name.as_ref().is_some_and(|(name, _)| twice.contains(name))) {
+        found.job = None;
+    }
+}
+
+/// Jobs that wait for each other in a circle, or for one that is not there: none of them could ever start.
+fn tell_of_waiting(out: &mut Diagnostics, found: &mut [Found]) {
+    let known: BTreeSet<&str> = found.iter().map(|found| found.called.as_str()).collect();
+    let waiting: Vec<Waiting<'_>> =
+        found.iter().filter_map(|found| Some(Waiting { job: &found.name.as_ref()?.0, after: &found.after })).collect();
+    let never = after::check(out, &waiting, &known);
+    for found in found.iter_mut().filter(|found| found.name.as_ref().is_some_and(|(name, _)| never.contains(name))) {
         found.job = None;
     }
 }

@@ -1,13 +1,14 @@
 //! From TOML to a policy: `govern.toml` and one file for each job.
 //!
 //! ```text
-//! load ─▶ reader, value, shapes ─▶ fragment ─▶ resolve, merge, kinds ─▶ policy, limits, governor
-//!                     (what was typed)       (defaults, rules)
+//! load ─▶ reader, value, shapes ─▶ fragment ─▶ resolve, merge, kinds ─▶ policy, limits, governor,
+//!                     (what was typed)       (defaults, rules)            schedule, admission
 //! ```
 //!
 //! Every error of every file is told at once; see [`diagnostic`]. Secrets are refused, and never shown.
 
 pub mod admission;
+mod after;
 pub mod diagnostic;
 pub mod dirs;
 pub mod fragment;
@@ -22,6 +23,7 @@ pub mod policy;
 pub mod print;
 pub mod reader;
 mod resolve;
+pub mod schedule;
 pub mod secrets;
 mod shapes;
 pub mod units;

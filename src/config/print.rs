@@ -29,10 +29,19 @@ pub fn merged(job: &Job) -> String {
 
 /// The limits of all runs together, each line behind a `#`: they belong into `govern.toml`, not into a job's file.
 pub fn slice(slice: &Slice) -> String {
+    of_the_machine("# [slice] of `govern.toml`: all runs together", &slice.settings)
+}
+
+/// What the daemon may do, in the same way.
+pub fn daemon(settings: &[Setting]) -> String {
+    of_the_machine("# [daemon] of `govern.toml`", settings)
+}
+
+fn of_the_machine(header: &str, settings: &[Setting]) -> String {
     let mut section = String::new();
-    write_section(&mut section, &slice.settings);
+    write_section(&mut section, settings);
     let lines = section.lines().map(|line| format!("# {line}\n"));
-    std::iter::once("# [slice] of `govern.toml`: all runs together\n".to_owned()).chain(lines).collect()
+    std::iter::once(format!("{header}\n")).chain(lines).collect()
 }
 
 fn write_section(out: &mut String, settings: &[Setting]) {

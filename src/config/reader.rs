@@ -225,7 +225,9 @@ impl<'r> Reader<'r> {
             let mut others = table.iter().map(|(name, value)| (name.get_ref().as_ref(), value));
             others
                 .find(|(name, _)| {
-                    self.reading.known.holders(name).is_empty() && value::nearest(name, known()) == Some(key)
+                    let misplaced = [&self.reading.known, &self.reading.elsewhere.0];
+                    misplaced.iter().all(|known| known.holders(name).is_empty())
+                        && value::nearest(name, known()) == Some(key)
                 })
                 .map(|(_, value)| value)
         })
@@ -343,12 +345,12 @@ impl<'r> Reader<'r> {
                 _ => belongs(name, holders),
             };
         }
-        if let Some(near) = value::nearest(name, known.inside(&self.section)) {
-            return format!("did you mean `{near}`?");
-        }
         let (elsewhere, file) = &self.reading.elsewhere;
         if !elsewhere.holders(name).is_empty() {
             return format!("`{name}` belongs in {file}");
+        }
+        if let Some(near) = value::nearest(name, known.inside(&self.section)) {
+            return format!("did you mean `{near}`?");
         }
         let all = || known.0.iter().filter_map(|path| path.trim_end_matches('.').rsplit('.').next());
         if let Some(near) = value::nearest(name, all()) {

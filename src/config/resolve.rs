@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::admission::{Admission, Retry};
+use super::admission;
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
-use super::fragment::{JobFile, KindName, Shared};
+use super::fragment::{Defaults, JobFile, KindName, Shared};
 use super::governor;
 use super::kinds;
 use super::limits::SliceLimits;
@@ -18,7 +18,7 @@ use super::name::JobName;
 use super::overlap;
 use super::policy::{ArtifactPolicy, Compression, IoClass, Kind, Policy, Retention, Supervision, Verify};
 use super::reader::{Field, Section};
-use crate::schedule::Schedule;
+use super::schedule::{self, MachineZone};
 
 /// The name of a job and where it was given; `None` if it is not allowed, which has been told.
 pub fn name(out: &mut Diagnostics, file: FileId, typed: &Field<String>) -> Option<(JobName, Place)> {
@@ -48,16 +48,28 @@ pub fn name(out: &mut Diagnostics, file: FileId, typed: &Field<String>) -> Optio
     }
 }
 
+/// What `govern.toml` and the machine have for every job.
+#[derive(Debug)]
+pub struct Machine<'a> {
+    /// `[defaults]`
+    pub defaults: &'a Defaults,
+    /// The limits of all runs together.
+    pub slice: &'a SliceLimits,
+    /// `[governor]`, checked.
+    pub governor: &'a governor::rules::Machine,
+    /// The machine's time zone.
+    pub zone: &'a MachineZone,
+}
+
 /// The policy of a job and how it came about; `None` if something is wrong, which has been told.
 pub fn job(
     out: &mut Diagnostics,
     file: FileId,
     name: &JobName,
     typed: &JobFile,
-    defaults: &Shared,
-    slice: &SliceLimits,
-    machine: &governor::rules::Machine,
+    machine: &Machine<'_>,
 ) -> Option<(Policy, Vec<Setting>)> {
+    let defaults = &machine.defaults.shared;
     let mut merge = Merge { out, settings: Vec::new() };
     match typed.name.given() {
         Some(typed) => drop(merge.typed("name", typed)),
@@ -87,14 +99,17 @@ pub fn job(
     let subject =
         Subject { kind: typed.kind.given()?, stores: captures, compression: compression.unwrap_or(Compression::None) };
     let limits = rules::limits(&mut merge, &subject, &typed.shared.limits.keys, &defaults.limits.keys);
-    let governor = governor::rules::governor(&mut merge, kind_name, &typed.governor.keys, machine);
+    let governor = governor::rules::governor(&mut merge, kind_name, &typed.governor.keys, machine.governor);
+    let low = machine.defaults;
+    let schedule = schedule::merge::schedule(&mut merge, &typed.schedule, &low.schedule.keys, machine.zone);
+    let admission = admission::merge::admission(&mut merge, &typed.admission.keys, &low.admission.keys);
+    let retry = admission::merge::retry(&mut merge, &typed.shared.retry, &low.shared.retry.keys);
     let (kind, artifact) = (kind?, artifact?);
     if let (Kind::Filesystem(filesystem), Some(artifact)) = (&kind, &artifact) {
         target_is_outside(&mut merge, typed, defaults, filesystem, artifact, name);
     }
     let settings = merge.settings;
-    let (job, slice) = (name.clone(), slice.clone());
-    let (schedule, admission, retry) = (Schedule::default(), Admission::default(), Retry::default());
+    let (job, slice) = (name.clone(), machine.slice.clone());
     let policy = Policy {
         job,
         description,

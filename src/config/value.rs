@@ -185,13 +185,18 @@ pub fn or_word<T>(word: &'static str, read: impl Fn(&Value<'_>) -> Read<T>) -> i
 
 /// A list, with something in it.
 pub fn list<T>(read: impl Fn(&Value<'_>) -> Read<T>) -> impl Fn(&Value<'_>) -> Read<Vec<T>> {
+    filled(any_list(read))
+}
+
+/// Not an empty list.
+pub fn filled<T>(read: impl Fn(&Value<'_>) -> Read<Vec<T>>) -> impl Fn(&Value<'_>) -> Read<Vec<T>> {
     move |value| {
         if let DeValue::Array(items) = value.get_ref()
             && items.is_empty()
         {
             return refuse(Refusal::new(value, "must not be empty"));
         }
-        any_list(&read)(value)
+        read(value)
     }
 }
 
@@ -214,6 +219,14 @@ pub fn any_list<T>(read: impl Fn(&Value<'_>) -> Read<T>) -> impl Fn(&Value<'_>) 
             }
         }
         if bad.is_empty() { Ok(good) } else { Err(bad) }
+    }
+}
+
+/// One value, or a list, perhaps empty.
+pub fn one_or_list<T>(read: impl Fn(&Value<'_>) -> Read<T>) -> impl Fn(&Value<'_>) -> Read<Vec<T>> {
+    move |value| match value.get_ref() {
+        DeValue::Array(_) => any_list(&read)(value),
+        _ => read(value).map(|one| vec![one]),
     }
 }
 

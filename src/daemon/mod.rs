@@ -18,6 +18,7 @@
 
 mod book;
 pub mod client;
+mod clients;
 mod climate;
 pub mod core;
 pub mod facts;
@@ -26,5 +27,7 @@ pub mod place;
 pub mod plans;
 pub mod protocol;
 mod runs;
+pub mod serve;
 pub mod server;
+mod story;
 pub mod turn;

@@ -1,4 +1,6 @@
-//! Figures of the machine as a whole: /proc/vmstat, /proc/stat, /proc/loadavg.
+//! Figures of the machine as a whole: /proc/vmstat, /proc/stat, /proc/loadavg; and what it is called.
+
+use std::path::Path;
 
 /// Pages that are not on a disk yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,6 +20,12 @@ pub struct Tasks {
     pub blocked: u64,
     /// Processors that are on.
     pub processors: u64,
+}
+
+/// What tells this machine from others, and stays: its machine-id, else its name.
+pub fn id() -> String {
+    let id = super::fs::read_text(Path::new("/etc/machine-id")).unwrap_or_default();
+    if id.trim().is_empty() { super::process::host_name() } else { id.trim().to_owned() }
 }
 
 /// Bytes of a page.

@@ -36,6 +36,7 @@ pub mod sockets;
 pub mod sysctl;
 pub mod systemd;
 pub mod terminal;
+pub mod timezone;
 pub mod watch;
 pub mod writer;
 

@@ -5,6 +5,7 @@ pub mod gather;
 pub mod history;
 pub mod live;
 pub mod machine;
+pub mod next;
 pub mod phases;
 pub mod snapshot;
 pub mod status;

@@ -24,7 +24,7 @@ use super::calendar::Calendar;
 use super::zone::{Moments, Zone};
 
 /// Steps of the clock up to here are made up for (cron.c of Vixie's cron).
-const LARGEST_STEP: TimeDelta = TimeDelta::hours(3);
+pub(super) const LARGEST_STEP: TimeDelta = TimeDelta::hours(3);
 
 /// Five fields, or a nickname. Equal are those that read the same.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,6 +39,12 @@ impl Expression {
     /// Whether minute or hour starts with a star, so that a change of the clock makes up for nothing and holds nothing back.
     pub fn is_wildcard(&self) -> bool {
         self.wildcard
+    }
+
+    /// Whether a fire makes up for times that the clock skips just before it.
+    pub fn is_made_up(&self, zone: Zone, fire: DateTime<Utc>) -> bool {
+        let next = |from| self.calendar.within(from, from.checked_add_signed(TimeDelta::minutes(1))?).next();
+        zone.local(fire).is_some_and(|local| next(local).is_none())
     }
 
     /// What it matches, whatever happens to the clock.

@@ -8,9 +8,11 @@
 //! daemon may ask at any time and any number of times, and no run is made up or doubled by asking.
 
 pub mod calendar;
+pub mod clock_change;
 pub mod crontab;
 pub mod every;
 pub mod jitter;
+pub mod moment;
 mod trigger;
 pub mod window;
 pub mod zone;
@@ -52,19 +54,40 @@ pub enum Missed {
     All,
 }
 
+/// A start to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start<'s> {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// When the trigger makes the job due.
+    pub due: DateTime<Utc>,
+    /// What makes it due; the first of several that agree.
+    pub trigger: &'s Trigger,
+    /// Due, and delayed by the jitter, it would fall outside of the windows.
+    pub waits_for_window: bool,
+}
+
 impl Schedule {
     /// The first start after a moment, strictly later; `None` if there is none. `delay` is this host's and job's share of the
     /// jitter. A start that would fall outside of the windows is moved to their next opening; several that are moved to
     /// the same opening are one. [`Trigger::Boot`] has no moment of its own and is left out.
     pub fn next(&self, after: DateTime<Utc>, delay: TimeDelta) -> Option<DateTime<Utc>> {
+        self.next_start(after, delay).map(|start| start.at)
+    }
+
+    /// The same, and how it comes about.
+    pub fn next_start(&self, after: DateTime<Utc>, delay: TimeDelta) -> Option<Start<'_>> {
         // What became due since the windows closed, at that very moment or later, still waits for them to open.
         let from = match self.windows.closed_since(self.zone, after) {
             Some(since) => since.checked_sub_signed(TimeDelta::nanoseconds(1))?,
             None => after,
         };
         let from = from.checked_sub_signed(delay)?;
-        let due = self.triggers.iter().filter_map(|trigger| trigger.next(self.zone, from)).min()?;
-        self.opens(due.checked_add_signed(delay)?)
+        let dues = self.triggers.iter().filter_map(|trigger| Some((trigger.next(self.zone, from)?, trigger)));
+        let (due, trigger) = dues.min_by_key(|(due, _)| *due)?;
+        let delayed = due.checked_add_signed(delay)?;
+        let at = self.opens(delayed)?;
+        Some(Start { at, due, trigger, waits_for_window: at > delayed })
     }
 
     /// Whether a run may start at this moment.

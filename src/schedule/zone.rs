@@ -9,6 +9,9 @@ use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDateTime, Offset, Time
 use chrono_tz::{GapInfo, Tz};
 use serde::{Deserialize, Serialize};
 
+/// How far ahead changes are looked for, in days.
+const TWO_YEARS: i64 = 731;
+
 /// A time zone of the IANA database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -52,6 +55,20 @@ impl Zone {
     /// Universal time.
     pub const UTC: Zone = Zone(Tz::UTC);
 
+    /// The zone that somebody may have meant: written otherwise, or by its city alone.
+    pub fn nearest(text: &str) -> Option<Zone> {
+        let plain = |text: &str| text.trim().to_lowercase().replace([' ', '-'], "_");
+        let typed = plain(text);
+        let distance = |zone: &Tz| {
+            let name = plain(zone.name());
+            let city = name.rsplit('/').next().unwrap_or(&name);
+            strsim::damerau_levenshtein(&typed, &name).min(strsim::damerau_levenshtein(&typed, city))
+        };
+        let (distance, zone) =
+            chrono_tz::TZ_VARIANTS.iter().map(|zone| (distance(zone), zone)).min_by_key(|near| near.0)?;
+        (distance <= 1 + typed.len() / 6).then_some(Zone(*zone))
+    }
+
     /// How far this zone's clock is ahead of universal time.
     pub fn offset(self, at: DateTime<Utc>) -> FixedOffset {
         self.0.offset_from_utc_datetime(&at.naive_utc()).fix()
@@ -82,6 +99,15 @@ impl Zone {
                 Some(Moments::Never(Change { at: end.to_utc(), from, to: end.naive_local() }))
             }
         }
+    }
+
+    /// The next change of this zone's clock, within two years.
+    pub fn next_change(self, after: DateTime<Utc>) -> Option<Change> {
+        // Two changes were never so near to each other that a day holds both.
+        (0..TWO_YEARS).find_map(|day| {
+            let from = after.checked_add_signed(TimeDelta::days(day))?;
+            self.change_between(from, from.checked_add_signed(TimeDelta::days(1))?)
+        })
     }
 
     /// The change of the offset between two moments; of several one, if the last leads to another offset than the first

@@ -9,7 +9,7 @@
 
 pub mod keys;
 mod merge;
-mod numbers;
+pub(super) mod numbers;
 mod patterns;
 mod probes;
 mod profile;

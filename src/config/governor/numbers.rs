@@ -55,6 +55,11 @@ pub fn tenths(range: RangeInclusive<u32>) -> impl Fn(&Value<'_>) -> Read<u16> {
     number(1, range)
 }
 
+/// A number with at most two decimals, in hundredths.
+pub fn hundredths(range: RangeInclusive<u32>) -> impl Fn(&Value<'_>) -> Read<u32> {
+    number(2, range)
+}
+
 /// A number with at most three decimals, in thousandths.
 pub fn thousandths(range: RangeInclusive<u32>) -> impl Fn(&Value<'_>) -> Read<u32> {
     number(3, range)
@@ -76,7 +81,11 @@ fn number<T: TryFrom<u32>>(places: usize, range: RangeInclusive<u32>) -> impl Fn
         decimal(&text, places).and_then(|n| within(n, &range)).ok_or_else(|| {
             let refusal = Refusal::new(value, format!("must be {expected}, not {}", quoted(&text)));
             let fine = text.split_once('.').is_some_and(|(_, fraction)| fraction.len() > places);
-            let digits = if places == 1 { "one decimal" } else { "three decimals" };
+            let digits = match places {
+                1 => "one decimal",
+                2 => "two decimals",
+                _ => "three decimals",
+            };
             vec![if fine { refusal.hint(format!("{digits} at most")) } else { refusal }]
         })
     }

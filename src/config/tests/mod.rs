@@ -5,11 +5,19 @@ mod hostile;
 mod limits;
 mod rules;
 mod samples;
+mod schedule;
 mod screens;
 
 use std::path::Path;
 
-use super::{Loaded, load};
+use super::Loaded;
+use super::load::load_in;
+use crate::schedule::Zone;
+
+/// On a machine that is in UTC.
+fn load(dir: &Path) -> Loaded {
+    load_in(dir, &Zone::UTC.into())
+}
 
 /// A configuration directory with these files, loaded, and what its screen shows, the directory's name taken out.
 fn loaded(files: &[(&str, &str)]) -> (Loaded, String) {

@@ -45,7 +45,10 @@ fn a_policy_survives_json() {
 fn what_is_printed_means_the_same() {
     for job in loaded(&[JOBS.to_vec(), vec![MACHINE]].concat()).0.jobs {
         let printed = super::super::print::merged(&job);
-        let (again, screen) = loaded(&[("jobs/again.toml", printed.as_str())]);
+        // The jobs that it waits for are there, too.
+        let others = JOBS.into_iter().filter(|(name, _)| *name != format!("jobs/{}.toml", job.policy.job));
+        let files: Vec<_> = [("jobs/again.toml", printed.as_str())].into_iter().chain(others).collect();
+        let (again, screen) = loaded(&files);
         assert_eq!(screen, "", "{printed}");
         // `[slice]` is of `govern.toml`, and shown apart.
         let expected = Policy { slice: SliceLimits::hygiene(), ..job.policy.clone() };
@@ -124,13 +127,16 @@ fn every_example_behind_a_comment_is_well_formed() {
 #[test]
 fn the_merged_policy_of_a_sample() {
     let dir = tempfile::tempdir().unwrap();
-    super::write(&dir.path().join("jobs/forum-database.toml"), JOBS[1].1);
+    for (name, text) in JOBS {
+        super::write(&dir.path().join(name), text);
+    }
     super::write(&dir.path().join("govern.toml"), MACHINE.1);
     let loaded = super::load(dir.path());
     assert_eq!(plain(&loaded, dir.path()), "");
     let printed = super::super::print::merged(loaded.job("forum-database").unwrap());
     let slice = super::super::print::slice(loaded.slice.as_ref().unwrap());
-    let printed = format!("{printed}\n{slice}");
+    let daemon = super::super::print::daemon(&loaded.daemon_settings);
+    let printed = format!("{printed}\n{slice}\n{daemon}");
     insta::assert_snapshot!(printed.replace(dir.path().to_str().unwrap(), "/etc/govern"), @r#"
     name = "forum-database"               # default
     kind = "pg_dump"                      # /etc/govern/jobs/forum-database.toml:5
@@ -185,11 +191,11 @@ fn the_merged_policy_of_a_sample() {
     require = []                 # /etc/govern/govern.toml:42
 
     [governor]
-    mode = "on"              # /etc/govern/govern.toml:63
-    profile = "balanced"     # /etc/govern/govern.toml:64
+    mode = "on"              # /etc/govern/govern.toml:92
+    profile = "balanced"     # /etc/govern/govern.toml:93
     # protect: not set
-    agents = []              # /etc/govern/govern.toml:66
-    baseline = "5s"          # /etc/govern/govern.toml:67
+    agents = []              # /etc/govern/govern.toml:95
+    baseline = "5s"          # /etc/govern/govern.toml:96
     io_stall = "5%"          # profile balanced
     memory_stall = "5%"      # profile balanced
     cpu_stall = "20%"        # profile balanced
@@ -199,39 +205,68 @@ fn the_merged_policy_of_a_sample() {
     floor = "1MB/s"          # profile balanced
     stretch = 10             # profile balanced
     pause_budget = "2m"      # default
-    lock_wait_max = "30s"    # /etc/govern/govern.toml:78
-    deadline = "90m"         # /etc/govern/jobs/forum-database.toml:58
-    on_conflict = "protect"  # /etc/govern/govern.toml:80
+    lock_wait_max = "30s"    # /etc/govern/govern.toml:107
+    deadline = "90m"         # /etc/govern/jobs/forum-database.toml:67
+    on_conflict = "protect"  # /etc/govern/govern.toml:109
 
     [governor.probes.forum-query]
-    postgres = "select count(*) from posts where created_at > now() - interval '1 hour'"  # /etc/govern/jobs/forum-database.toml:63
-    user = "postgres"    # /etc/govern/jobs/forum-database.toml:66
-    interval = "2s"      # /etc/govern/jobs/forum-database.toml:69
-    timeout = "2s"       # /etc/govern/jobs/forum-database.toml:72
-    throttle = "300ms"   # /etc/govern/jobs/forum-database.toml:75
-    pause = "1s"         # /etc/govern/jobs/forum-database.toml:78
-    absent_after = "1m"  # /etc/govern/jobs/forum-database.toml:82
+    postgres = "select count(*) from posts where created_at > now() - interval '1 hour'"  # /etc/govern/jobs/forum-database.toml:72
+    user = "postgres"    # /etc/govern/jobs/forum-database.toml:75
+    interval = "2s"      # /etc/govern/jobs/forum-database.toml:78
+    timeout = "2s"       # /etc/govern/jobs/forum-database.toml:81
+    throttle = "300ms"   # /etc/govern/jobs/forum-database.toml:84
+    pause = "1s"         # /etc/govern/jobs/forum-database.toml:87
+    absent_after = "1m"  # /etc/govern/jobs/forum-database.toml:91
 
     [governor.probes.forum-query.connection]
     # service: not set
-    uri = "postgresql:///forum?host=/run/postgresql"  # /etc/govern/jobs/forum-database.toml:88
+    uri = "postgresql:///forum?host=/run/postgresql"  # /etc/govern/jobs/forum-database.toml:97
     # host: not set
     # port: not set
     # user: not set
     # passfile: not set
 
+    [schedule]
+    cron = "20 4 * * *"  # /etc/govern/jobs/forum-database.toml:58
+    # every: not set
+    zone = "UTC"         # default
+    between = []         # default
+    blackouts = []       # default
+    jitter = "0s"        # /etc/govern/govern.toml:47
+    missed = "one"       # /etc/govern/govern.toml:48
+
+    [admission]
+    priority = 50            # /etc/govern/govern.toml:52
+    heavy = true             # /etc/govern/govern.toml:53
+    after = ["etc", "wiki"]  # /etc/govern/jobs/forum-database.toml:62
+    after_max_age = "20h"    # /etc/govern/jobs/forum-database.toml:63
+    max_load = 2.0           # /etc/govern/govern.toml:55
+    max_temperature = 90     # /etc/govern/govern.toml:56
+    max_wait = "1h"          # /etc/govern/govern.toml:57
+    otherwise = "gently"     # /etc/govern/govern.toml:58
+    overlap = "skip"         # /etc/govern/govern.toml:59
+
+    [retry]
+    limit = 3         # /etc/govern/govern.toml:62
+    delay = "5m"      # /etc/govern/govern.toml:63
+    max_delay = "1h"  # /etc/govern/govern.toml:64
+
     # [slice] of `govern.toml`: all runs together
-    # io_read = "120MB/s"          # /etc/govern/govern.toml:51
-    # io_write = "unlimited"       # /etc/govern/govern.toml:52
-    # io_read_iops = "unlimited"   # /etc/govern/govern.toml:53
-    # io_write_iops = "unlimited"  # /etc/govern/govern.toml:54
-    # io_weight = 10               # /etc/govern/govern.toml:55
-    # io_paths = ["/srv"]          # /etc/govern/govern.toml:56
-    # write_cap = "refuse"         # /etc/govern/govern.toml:57
-    # cpu_weight = 10              # /etc/govern/govern.toml:47
-    # cpu_max = "unlimited"        # /etc/govern/govern.toml:48
-    # memory_high = "50%"          # /etc/govern/govern.toml:49
-    # memory_max = "unlimited"     # /etc/govern/govern.toml:50
-    # pids_max = 4000              # /etc/govern/govern.toml:58
+    # io_read = "120MB/s"          # /etc/govern/govern.toml:73
+    # io_write = "unlimited"       # /etc/govern/govern.toml:74
+    # io_read_iops = "unlimited"   # /etc/govern/govern.toml:75
+    # io_write_iops = "unlimited"  # /etc/govern/govern.toml:76
+    # io_weight = 10               # /etc/govern/govern.toml:77
+    # io_paths = ["/srv"]          # /etc/govern/govern.toml:78
+    # write_cap = "refuse"         # /etc/govern/govern.toml:79
+    # cpu_weight = 10              # /etc/govern/govern.toml:69
+    # cpu_max = "unlimited"        # /etc/govern/govern.toml:70
+    # memory_high = "50%"          # /etc/govern/govern.toml:71
+    # memory_max = "unlimited"     # /etc/govern/govern.toml:72
+    # pids_max = 4000              # /etc/govern/govern.toml:80
+
+    # [daemon] of `govern.toml`
+    # max_running = 2          # /etc/govern/govern.toml:85
+    # catch_up_within = "10m"  # /etc/govern/govern.toml:87
     "#);
 }

@@ -13,6 +13,9 @@ use crate::config::admission::{Admission, Otherwise};
 /// What the machine said this long ago is not what it says now.
 const STALE: TimeDelta = TimeDelta::seconds(15);
 
+/// What it waits for until the machine was looked at: for less than a moment.
+pub const LOOKS: &str = "a look at how busy the machine is";
+
 /// Between two looks at a machine that is not calm.
 pub const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
@@ -191,7 +194,7 @@ fn calm(admission: &Admission, entry: &Waiting, scene: &Scene<'_>, until: Moment
         Verdict::Wait(Wait { why, until: Some(at), patient: true, climate: true, claims: false })
     };
     let Some(climate) = scene.climate.filter(|climate| scene.now - climate.at <= STALE) else {
-        return gate("a look at how busy the machine is".to_owned(), scene.now);
+        return gate(LOOKS.to_owned(), scene.now);
     };
     let Some(why) = unrest(admission, climate, tolerance) else { return Verdict::Go(Manner::Usual) };
     if scene.now < until {

@@ -41,7 +41,7 @@ use crate::ledger::occasions::{Cause, Fate, Occasion, Record};
 use crate::run::event;
 use crate::schedule::{Missed, jitter};
 
-use admission::{LOOK_AGAIN, Scene, Verdict, Wait, judge};
+use admission::{LOOK_AGAIN, LOOKS, Scene, Verdict, Wait, judge};
 use due::{Dues, dues};
 use entry::{Running, Waiting};
 use holds::Holds;
@@ -316,7 +316,7 @@ impl Core {
         let told = |why: &str| {
             why.split(" > ").next().map(|head| head.trim_end_matches(|c: char| !c.is_alphabetic()).to_owned())
         };
-        if told(&entry.why) != told(&wait.why) || entry.why.is_empty() {
+        if wait.why != LOOKS && (told(&entry.why) != told(&wait.why) || entry.why.is_empty()) {
             if let Some(client) = entry.client {
                 out.push(orders::waits(client, &wait.why));
             }

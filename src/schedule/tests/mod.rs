@@ -17,7 +17,7 @@ pub(super) fn utc(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn schedule(zone_name: &str, cron: &[&str], between: &[&str], blackouts: &[&str]) -> Schedule {
+pub(super) fn schedule(zone_name: &str, cron: &[&str], between: &[&str], blackouts: &[&str]) -> Schedule {
     let spans = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     Schedule {
         triggers: cron.iter().map(|text| text.parse().unwrap()).collect(),
