@@ -15,7 +15,7 @@ pub enum Exit {
     Unavailable,
     /// The worker vanished, or govern itself failed.
     Internal,
-    /// Not now: another run of the job is under way, or others waited too long for a lock that the dump held.
+    /// Not now: another run of the job or its unit is under way, or others waited too long for a lock that the dump held.
     NotNow,
     /// A right is missing: a password, a permission.
     NoPermission,
@@ -42,7 +42,7 @@ impl Exit {
         (Exit::Internal, "the worker vanished, or govern itself failed"),
         (
             Exit::NotNow,
-            "not now, try again later: another run of the job is under way, or others waited too long for a lock that the dump held",
+            "not now, try again later: another run of the job or its unit is under way, or others waited too long for a lock that the dump held",
         ),
         (Exit::NoPermission, "a right is missing: a password, a permission"),
         (Exit::Config, "a policy has errors"),

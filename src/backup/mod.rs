@@ -16,6 +16,7 @@ pub mod restore;
 pub mod retention;
 pub mod tool;
 pub mod trust;
+pub mod unit;
 pub mod verify;
 
 pub use dialect::Dialect;

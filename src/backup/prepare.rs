@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use super::tool::{Output, Prepared, Tool};
-use super::{Dialect, command, filesystem, pg_dump};
+use super::{Dialect, command, filesystem, pg_dump, unit};
 use crate::config::policy::{ArtifactPolicy, Kind, Policy, Verify};
 use crate::config::units::Free;
 use crate::exit::Exit;
@@ -33,6 +33,7 @@ pub async fn prepare(
             pg_dump::prepare(kind, verify, run, ask).await
         }
         Kind::Command(kind) => command::prepare(kind, search),
+        Kind::Unit(kind) => unit::prepare(kind, ask).await,
     }
 }
 

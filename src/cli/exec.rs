@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
 use crate::kernel::fs;
 use crate::report::live::Detail;
+use crate::run::forced;
 use crate::run::request::{Action, Request, new_id};
 use crate::schedule::Schedule;
 
@@ -30,7 +31,8 @@ const LOG_KEEP: Duration = Duration::from_secs(90 * 86_400);
 #[command(after_help = "Examples:
   govern exec -- rsync -a /srv/ /backup/srv/
   govern exec --name forum -- pg_dump -Fc forum > /backup/forum.dump
-  20 4 * * *  govern exec --name nightly -- /usr/local/bin/backup.sh     (in a crontab)")]
+  20 4 * * *  govern exec --name nightly -- /usr/local/bin/backup.sh     (in a crontab)
+  command=\"govern exec --name pull --ssh --allow rsync\",restrict ssh-ed25519 …        (in authorized_keys)")]
 pub struct Args {
     /// The name in status and history; with it, a second run at the same time is refused with exit code 75 [default: the
     /// name of the program]
@@ -42,16 +44,23 @@ pub struct Args {
     /// Show the phases, too
     #[arg(short, long)]
     verbose: bool,
+    /// Run what an ssh client asked for: the forced command of a key in authorized_keys. No shell reads it
+    #[arg(long)]
+    ssh: bool,
+    /// With --ssh: a program that may be run, by name or path; more than one may be given [default: any]
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "argv")]
+    allow: Vec<String>,
     /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "ssh", conflicts_with = "ssh", value_name = "COMMAND")]
     argv: Vec<String>,
 }
 
 /// Executes it.
 pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
+    let (argv, peer) = if args.ssh { forced::of_this_process(&args.allow)? } else { (args.argv, None) };
     let job = match &args.name {
         Some(name) => name.parse().map_err(|e| Failure::new(Exit::Usage, format!("{e}")))?,
-        None => JobName::nearest(&program_name(&args.argv)),
+        None => JobName::nearest(&program_name(&argv)),
     };
     if args.name.is_some() && context.has_policy(job.as_str()) {
         return Err(Failure::new(Exit::Usage, format!("`{job}` is the name of a job with a policy"))
@@ -60,7 +69,7 @@ pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
     let timeout = args.timeout.as_deref().map(parse_timeout).transpose()?;
     let asked_at = Stamp::now();
     let command = Command {
-        argv: args.argv,
+        argv,
         env: Default::default(),
         directory: Some(fs::absolute(Path::new("."))?),
         success_codes: vec![0],
@@ -89,6 +98,7 @@ pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
         asked_at,
         exclusive: args.name.is_some(),
         pass_through: true,
+        peer,
     };
     let detail = if args.verbose { Detail::Parts } else { Detail::RefusalOnly };
     run::perform(context, &request, detail)

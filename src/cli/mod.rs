@@ -7,6 +7,7 @@ mod daemon;
 mod doctor;
 mod exec;
 mod history;
+mod import_crontab;
 mod log;
 mod next;
 mod order;
@@ -110,6 +111,8 @@ pub enum Command {
     Reload(reload::Args),
     /// Look for errors in the policies
     Check(check::Args),
+    /// Show what becomes of the lines of a crontab
+    ImportCrontab(import_crontab::Args),
     /// Say what this machine has of what backups need, and what is missing
     Doctor(doctor::Args),
     /// The process of one run
@@ -130,6 +133,9 @@ pub enum Command {
     /// Unlink trees
     #[command(hide = true)]
     Remove(payload::RemoveArgs),
+    /// Start a unit of systemd's and follow it to its end
+    #[command(hide = true)]
+    Follow(payload::FollowArgs),
 }
 
 /// Does what the command line says and returns the exit code.
@@ -140,6 +146,7 @@ pub fn main(args: Args) -> Result<u8, Failure> {
         Command::Pump => Ok(crate::run::pump::main()),
         Command::Flush(args) => payload::flush(&args),
         Command::Remove(args) => payload::remove(&args),
+        Command::Follow(args) => payload::follow(&args),
         Command::Worker(args) => worker::main(&context?, &args),
         Command::Closed(args) => closed::main(&context?, &args),
         Command::Probe(args) => probe::main(&context?, &args),
@@ -158,6 +165,7 @@ pub fn main(args: Args) -> Result<u8, Failure> {
         Command::Throttle(args) => order::throttle(&context?, &args),
         Command::Reload(args) => reload::main(&context?, &args),
         Command::Check(args) => check::main(&context?, &args),
+        Command::ImportCrontab(args) => import_crontab::main(&context?, &args),
         Command::Doctor(args) => doctor::main(&context?, &args),
     }
 }

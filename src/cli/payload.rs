@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::context::block_on;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kernel::{durable, fs};
+use crate::run::unit::follow;
 
 /// `govern flush`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +28,18 @@ pub fn flush(args: &FlushArgs) -> Result<u8, Failure> {
     }
     durable::sync_dir(&args.directory)?;
     Ok(Exit::Ok.code())
+}
+
+/// `govern follow`.
+#[derive(Debug, clap::Args)]
+pub struct FollowArgs {
+    unit: String,
+    record: Option<PathBuf>,
+}
+
+/// Starts a unit of systemd's and follows it to its end.
+pub fn follow(args: &FollowArgs) -> Result<u8, Failure> {
+    block_on(follow::follow(&args.unit, args.record.as_deref()))
 }
 
 /// Unlinks trees.

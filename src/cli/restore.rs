@@ -47,10 +47,11 @@ pub fn main(context: &Context, args: Args) -> Result<u8, Failure> {
             check_destination(kind, &args.to)?;
             args.to
         }
-        Kind::Filesystem(_) | Kind::Command(_) => fs::absolute(args.to.as_ref())?.display().to_string(),
+        Kind::Filesystem(_) | Kind::Command(_) | Kind::Unit(_) => fs::absolute(args.to.as_ref())?.display().to_string(),
     };
     let asked_at = Stamp::now();
     let action = Action::Restore { run: args.run, wish: Wish { to, only: args.only, globals: args.globals } };
-    let request = Request { run: new_id(asked_at), action, policy, asked_at, exclusive: true, pass_through: false };
+    let request =
+        Request { run: new_id(asked_at), action, policy, asked_at, exclusive: true, pass_through: false, peer: None };
     perform(context, &request, args.how_much.detail())
 }

@@ -97,6 +97,7 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
         asked_at,
         exclusive: true,
         pass_through: false,
+        peer: None,
     };
     if args.dry_run {
         let plan = block_on(plan::foresee(&request, &context.dirs.state))?;

@@ -26,6 +26,7 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
     let policy = context.job(&args.job)?.policy;
     let asked_at = Stamp::now();
     let action = Action::Verify { run: args.run.clone() };
-    let request = Request { run: new_id(asked_at), action, policy, asked_at, exclusive: true, pass_through: false };
+    let request =
+        Request { run: new_id(asked_at), action, policy, asked_at, exclusive: true, pass_through: false, peer: None };
     perform(context, &request, args.how_much.detail())
 }

@@ -65,6 +65,8 @@ pub struct JobFile {
     pub pg_dump: Section<PgDumpKeys>,
     /// `[command]`.
     pub command: Section<CommandKeys>,
+    /// `[unit]`.
+    pub unit: Section<UnitKeys>,
 }
 
 /// The kinds by name.
@@ -76,6 +78,8 @@ pub enum KindName {
     PgDump,
     /// `command`
     Command,
+    /// `unit`
+    Unit,
 }
 
 impl KindName {
@@ -85,6 +89,7 @@ impl KindName {
             KindName::Filesystem => "filesystem",
             KindName::PgDump => "pg_dump",
             KindName::Command => "command",
+            KindName::Unit => "unit",
         }
     }
 }
@@ -214,6 +219,13 @@ pub struct CommandKeys {
     pub capture: Field<String>,
 }
 
+/// `[unit]`
+#[derive(Debug, Clone)]
+pub struct UnitKeys {
+    /// `name`
+    pub name: Field<String>,
+}
+
 impl MachineFile {
     /// Reads `govern.toml`.
     pub fn read(r: &mut Reader<'_>) -> MachineFile {
@@ -239,8 +251,12 @@ impl Defaults {
 impl JobFile {
     /// Reads a file of `jobs/`.
     pub fn read(r: &mut Reader<'_>) -> JobFile {
-        const KINDS: &[(&str, KindName)] =
-            &[("filesystem", KindName::Filesystem), ("pg_dump", KindName::PgDump), ("command", KindName::Command)];
+        const KINDS: &[(&str, KindName)] = &[
+            ("filesystem", KindName::Filesystem),
+            ("pg_dump", KindName::PgDump),
+            ("command", KindName::Command),
+            ("unit", KindName::Unit),
+        ];
         JobFile {
             name: r.key("name", value::text),
             kind: r.key("kind", value::word(KINDS)),
@@ -252,6 +268,7 @@ impl JobFile {
             filesystem: r.section("filesystem", FilesystemKeys::read),
             pg_dump: r.section("pg_dump", PgDumpKeys::read),
             command: r.section("command", CommandKeys::read),
+            unit: r.section("unit", |r| UnitKeys { name: r.key("name", shapes::service) }),
         }
     }
 }

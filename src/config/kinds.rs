@@ -1,9 +1,9 @@
-//! The sections of the three kinds: defaults, and the rules that concern several keys at once.
+//! The sections of the kinds: defaults, and the rules that concern several keys at once.
 
 use super::diagnostic::{Diagnostic, Place};
-use super::fragment::{CommandKeys, ConnectionKeys, FilesystemKeys, PgDumpKeys};
+use super::fragment::{CommandKeys, ConnectionKeys, FilesystemKeys, PgDumpKeys, Shared, UnitKeys};
 use super::merge::Merge;
-use super::policy::{Command, Connection, Databases, Filesystem, Globals, PgDump};
+use super::policy::{Command, Connection, Databases, Filesystem, Globals, PgDump, Unit};
 use super::reader::Field;
 
 /// `[filesystem]`; `None` if something is wrong, which has been told.
@@ -154,6 +154,29 @@ fn exit_codes_are_distinct(merge: &mut Merge<'_>, keys: &CommandKeys) -> bool {
     };
     merge.out.push(error);
     false
+}
+
+/// `[unit]`; `None` if something is wrong, which has been told.
+pub fn unit(merge: &mut Merge<'_>, section: &Place, keys: &UnitKeys) -> Option<Unit> {
+    required(merge, "unit", "name", "\"borgmatic.service\"", section, &keys.name).map(|name| Unit { name })
+}
+
+/// Keys of a job that say how govern starts a program: a service is started by systemd, and its own file says how.
+pub fn what_systemd_does(merge: &mut Merge<'_>, kind: &Place, job: &Shared) {
+    fn place<T>(field: &Field<T>) -> Option<&Place> {
+        field.given().map(|typed| &typed.place)
+    }
+    for (key, place, instead) in [
+        ("user", place(&job.user), "`User=` in `[Service]` of the unit"),
+        ("nice", place(&job.nice), "`Nice=` in `[Service]` of the unit"),
+        ("io_class", place(&job.io_class), "`IOSchedulingClass=` in `[Service]` of the unit"),
+        ("rate", place(&job.rate), "`io_read` in `[limits]`"),
+    ] {
+        let Some(place) = place else { continue };
+        let error = Diagnostic::error(place.clone(), format!("`{key}` does nothing for a job of kind `unit`"));
+        let error = error.also(kind.clone(), "systemd starts it, as its unit file says");
+        merge.out.push(error.hint(format!("leave it out, and set {instead}")));
+    }
 }
 
 /// A key without which the section means nothing.

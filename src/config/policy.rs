@@ -57,6 +57,8 @@ pub enum Kind {
     PgDump(PgDump),
     /// Any program.
     Command(Command),
+    /// A service of systemd's.
+    Unit(Unit),
 }
 
 impl Kind {
@@ -66,6 +68,7 @@ impl Kind {
             Kind::Filesystem(_) => "filesystem",
             Kind::PgDump(_) => "pg_dump",
             Kind::Command(_) => "command",
+            Kind::Unit(_) => "unit",
         }
     }
 }
@@ -158,6 +161,13 @@ pub struct Command {
     pub warning_codes: Vec<u8>,
     /// Name of the file its standard output becomes in the artifact; `None`: output goes to the log.
     pub capture: Option<String>,
+}
+
+/// `[unit]`: a service that systemd has, and that the job starts and governs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Its full name: `borgmatic.service`. No template without an instance, and none of govern's own.
+    pub name: String,
 }
 
 /// `[artifact]` and `[retention]`: where results go, how they are checked, how long they stay.

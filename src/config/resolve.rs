@@ -78,22 +78,19 @@ pub fn job(
     let kind_name = kind_name(&mut merge, file, typed)?;
     let description = merge.optional("description", &[&typed.description]);
     let (job, low) = (&typed.shared, defaults);
-    let supervision = Supervision {
-        user: merge.optional("user", &[&job.user, &low.user]),
-        timeout: merge.or_default("timeout", &[&job.timeout, &low.timeout], None, "\"unlimited\""),
-        grace: merge.or_default("grace", &[&job.grace, &low.grace], Duration::from_secs(30), "\"30s\""),
-        nice: merge.or_default("nice", &[&job.nice, &low.nice], 19, "19"),
-        io_class: merge.or_default("io_class", &[&job.io_class, &low.io_class], IoClass::Idle, "\"idle\""),
-        rate: merge.or_default("rate", &[&job.rate, &low.rate], None, "\"unlimited\""),
-    };
+    let supervision = supervision(&mut merge, kind_name, typed, low);
     let ninety_days = Duration::from_secs(90 * 86_400);
     let log_keep = merge.or_default("log_keep", &[&job.log_keep, &low.log_keep], Some(ninety_days), "\"90d\"");
     let kind = kind(&mut merge, kind_name, typed);
-    let captures = kind_name != KindName::Command || !typed.command.keys.capture.is_absent();
+    let captures = match kind_name {
+        KindName::Filesystem | KindName::PgDump => true,
+        KindName::Command => !typed.command.keys.capture.is_absent(),
+        KindName::Unit => false,
+    };
     let artifact = if captures {
         artifact(&mut merge, kind_name, typed, defaults, file).map(Some)
     } else {
-        no_artifact(&mut merge, typed).then_some(None)
+        no_artifact(&mut merge, kind_name, typed).then_some(None)
     };
     let compression = artifact.iter().flatten().map(|artifact| artifact.compression).next();
     let subject =
@@ -127,6 +124,27 @@ pub fn job(
     Some((policy, settings))
 }
 
+/// How the payload is run. A unit is run by systemd: what is said of accounts, priorities and paces is for programs that govern starts.
+fn supervision(merge: &mut Merge<'_>, kind: KindName, typed: &JobFile, low: &Shared) -> Supervision {
+    let job = &typed.shared;
+    let programs = kind != KindName::Unit;
+    let user = if programs { merge.optional("user", &[&job.user, &low.user]) } else { None };
+    let timeout = merge.or_default("timeout", &[&job.timeout, &low.timeout], None, "\"unlimited\"");
+    let grace = merge.or_default("grace", &[&job.grace, &low.grace], Duration::from_secs(30), "\"30s\"");
+    if !programs {
+        typed.kind.given().into_iter().for_each(|kind| kinds::what_systemd_does(merge, &kind.place, job));
+        return Supervision { user, timeout, grace, nice: 0, io_class: IoClass::None, rate: None };
+    }
+    Supervision {
+        user,
+        timeout,
+        grace,
+        nice: merge.or_default("nice", &[&job.nice, &low.nice], 19, "19"),
+        io_class: merge.or_default("io_class", &[&job.io_class, &low.io_class], IoClass::Idle, "\"idle\""),
+        rate: merge.or_default("rate", &[&job.rate, &low.rate], None, "\"unlimited\""),
+    }
+}
+
 fn start_of(file: FileId) -> Place {
     Place { file, span: 0..0 }
 }
@@ -137,13 +155,17 @@ fn kind_name(merge: &mut Merge<'_>, file: FileId, typed: &JobFile) -> Option<Kin
         (KindName::Filesystem, &typed.filesystem.place),
         (KindName::PgDump, &typed.pg_dump.place),
         (KindName::Command, &typed.command.place),
+        (KindName::Unit, &typed.unit.place),
     ];
     let Some(kind) = typed.kind.given() else {
         if typed.kind.is_absent() {
             let likely = sections.iter().find(|(_, place)| place.is_some()).map(|(kind, _)| kind.as_str());
             let hint = match likely {
                 Some(kind) => format!("add `kind = \"{kind}\"` at the top of the file"),
-                None => "add `kind = \"filesystem\"`, `\"pg_dump\"` or `\"command\"` at the top of the file".to_owned(),
+                None => {
+                    "add `kind = \"filesystem\"`, `\"pg_dump\"`, `\"command\"` or `\"unit\"` at the top of the file"
+                        .to_owned()
+                }
             };
             merge.out.push(Diagnostic::error(start_of(file), "the job has no `kind`").hint(hint));
         }
@@ -169,6 +191,7 @@ fn kind(merge: &mut Merge<'_>, kind: KindName, typed: &JobFile) -> Option<Kind> 
                 KindName::Filesystem => "sources = [\"/etc\"]",
                 KindName::PgDump => "databases = \"all\"",
                 KindName::Command => "argv = [\"/usr/local/bin/program\"]",
+                KindName::Unit => "name = \"borgmatic.service\"",
             };
             let error =
                 Diagnostic::error(typed.place.clone(), format!("a job of kind `{name}` needs a section `[{name}]`"));
@@ -188,6 +211,10 @@ fn kind(merge: &mut Merge<'_>, kind: KindName, typed: &JobFile) -> Option<Kind> 
         KindName::Command => {
             let place = section(merge, kind, typed, &typed.command)?;
             kinds::command(merge, &place, &typed.command.keys).map(Kind::Command)
+        }
+        KindName::Unit => {
+            let place = section(merge, kind, typed, &typed.unit)?;
+            kinds::unit(merge, &place, &typed.unit.keys).map(Kind::Unit)
         }
     }
 }
@@ -267,15 +294,24 @@ fn retention(merge: &mut Merge<'_>, typed: &JobFile, defaults: &Shared) -> Optio
     })
 }
 
-/// A command that keeps no output has nothing to put anywhere.
-fn no_artifact(merge: &mut Merge<'_>, typed: &JobFile) -> bool {
+/// A command that keeps no output has nothing to put anywhere, and what a unit makes is its own affair.
+fn no_artifact(merge: &mut Merge<'_>, kind: KindName, typed: &JobFile) -> bool {
     let sections = [("artifact", &typed.shared.artifact.place), ("retention", &typed.shared.retention.place)];
     let mut clear = true;
     for (name, place) in sections {
         let Some(place) = place else { continue };
         clear = false;
-        let error = Diagnostic::error(place.clone(), format!("section `[{name}]` needs a command with `capture`"));
-        merge.out.push(error.hint("set `capture` in `[command]` to keep its standard output, or remove the section"));
+        let (message, hint) = match kind {
+            KindName::Unit => (
+                format!("section `[{name}]` is not for a job of kind `unit`"),
+                "remove the section: where its backups go, and how many stay, the unit knows itself",
+            ),
+            _ => (
+                format!("section `[{name}]` needs a command with `capture`"),
+                "set `capture` in `[command]` to keep its standard output, or remove the section",
+            ),
+        };
+        merge.out.push(Diagnostic::error(place.clone(), message).hint(hint));
     }
     clear
 }

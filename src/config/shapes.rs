@@ -142,6 +142,37 @@ pub fn environment(value: &Value<'_>) -> Read<BTreeMap<String, String>> {
     if bad.is_empty() { Ok(good) } else { Err(bad) }
 }
 
+/// The name of a service of systemd's that is not govern's own (systemd.unit(5), "String Escaping" and the paragraphs before).
+pub fn service(value: &Value<'_>) -> Read<String> {
+    const LONGEST: usize = 255;
+    let name = value::line(value)?;
+    let refuse =
+        |rule: &str, hint: String| Err(vec![Refusal::new(value, format!("{rule}, not {}", quoted(&name))).hint(hint)]);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
+    let Some(stem) = name.strip_suffix(".service") else {
+        let hint = match name.rsplit_once('.') {
+            Some((stem, "timer")) => format!("a timer only starts it: name the service, `{stem}.service`"),
+            Some((_, "socket" | "path" | "target" | "mount" | "slice" | "scope")) => {
+                "only a service does a task and ends".to_owned()
+            }
+            _ => format!("write `{name}.service`"),
+        };
+        return refuse("must be the name of a service", hint);
+    };
+    if stem.is_empty() || stem.starts_with(['@', '-']) || !stem.chars().all(allowed) || name.len() > LONGEST {
+        let hint =
+            "`systemctl list-unit-files --type=service` lists them; `systemd-escape` writes a path as such a name";
+        return refuse("must be the name of a service", hint.to_owned());
+    }
+    if let Some(template) = stem.strip_suffix('@') {
+        return refuse("must not be a template", format!("name an instance: `{template}@NAME.service`"));
+    }
+    if stem == "govern" || stem.starts_with("govern-") || stem.starts_with("govern@") {
+        return refuse("must not be a unit of govern's own", "name the one that makes the backup".to_owned());
+    }
+    Ok(name)
+}
+
 /// The name of a file, without a directory; a dot in front is for temporary files.
 pub fn file_name(value: &Value<'_>) -> Read<String> {
     const LONGEST: usize = 200;

@@ -195,5 +195,13 @@ fn request(run: String, policy: &Policy, manner: Manner) -> Request {
     if manner == Manner::Gently {
         policy.governor = policy.governor.gently();
     }
-    Request { run, action: Action::Backup, policy, asked_at: Stamp::now(), exclusive: true, pass_through: false }
+    Request {
+        run,
+        action: Action::Backup,
+        policy,
+        asked_at: Stamp::now(),
+        exclusive: true,
+        pass_through: false,
+        peer: None,
+    }
 }

@@ -31,7 +31,7 @@ use crate::kernel::clock::Stamp;
 use crate::kernel::lock::{Attempt, Lock};
 use crate::kernel::notify::Supervisor;
 use crate::kernel::watch::Watch;
-use crate::kernel::{fs, process};
+use crate::kernel::{fs, machine, process};
 use crate::ledger::occasions::Record;
 use crate::report::snapshot::Daemon;
 use crate::run::request::new_id;
@@ -145,7 +145,7 @@ enum Echo {
 
 impl Loop {
     async fn begin(dirs: &Dirs, loaded: Loaded, supervisor: Supervisor) -> Result<Loop, Failure> {
-        let host = plans::host();
+        let host = machine::id();
         let limits = Limits::default();
         let none = Plans {
             jobs: BTreeMap::new(),

@@ -32,7 +32,7 @@ pub fn look(roots: &Roots, cgroups: Option<&Path>) -> Result<Vec<Disk>> {
 pub fn of_job(roots: &Roots, cgroups: Option<&Path>, policy: &Policy) -> Result<Vec<Disk>> {
     let sources = match &policy.kind {
         Kind::Filesystem(kind) => kind.sources.as_slice(),
-        Kind::PgDump(_) | Kind::Command(_) => &[],
+        Kind::PgDump(_) | Kind::Command(_) | Kind::Unit(_) => &[],
     };
     let target = policy.artifact.iter().map(|artifact| &artifact.target);
     let paths = sources.iter().chain(target).chain(&policy.limits.io.paths);

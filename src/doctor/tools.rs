@@ -10,7 +10,7 @@ use super::finding::{Finding, Severity};
 use super::requirement::Requirement;
 use crate::backup::prepare::tar_version;
 use crate::backup::tool::Tool;
-use crate::backup::{Dialect, command};
+use crate::backup::{Dialect, command, unit};
 use crate::config::policy::{Command, Kind, Policy};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -49,6 +49,13 @@ pub async fn findings(subjects: &[Subject<'_>]) -> Vec<Finding> {
                 for (name, version) in of_command(command, account.as_ref().ok()).await {
                     add(&mut found, policy, name, version);
                 }
+            }
+            Kind::Unit(kind) => {
+                let seen = unit::look(&kind.name, &mut async |tool| plan::ask(None, tool).await).await;
+                let there = seen.and_then(|(_, service)| {
+                    unit::suits(&kind.name, &service).map(|()| format!("a service, Type={}", service.kind))
+                });
+                add(&mut found, policy, kind.name.clone(), there);
             }
         }
     }

@@ -14,8 +14,7 @@ use super::{Error, Result, process};
 /// Where the supervisor listens.
 const SOCKET: &str = "NOTIFY_SOCKET";
 
-/// The longest status, in bytes. A notification is one datagram: of those, 200 KiB is what a socket takes by default, and a line that
-/// people read is far shorter.
+/// The longest status, in bytes: far below what a datagram may hold, and far above what people read.
 const LONGEST_STATUS: usize = 1024;
 
 /// The supervisor of this process, if it has one.
@@ -91,8 +90,13 @@ impl Supervisor {
 
 /// What fits into one assignment: a newline would begin the next.
 fn one_line(text: &str) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line.truncate(line.floor_char_boundary(LONGEST_STATUS));
+    let mut line = String::new();
+    for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+        if line.len() + c.len_utf8() > LONGEST_STATUS {
+            break;
+        }
+        line.push(c);
+    }
     line
 }
 

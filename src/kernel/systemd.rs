@@ -2,6 +2,9 @@
 //!
 //! Both are children of this process, so that no D-Bus library is linked in. What is asked of them is built by pure functions.
 
+pub mod control;
+pub mod service;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -78,11 +81,15 @@ impl Manager {
 
     /// Whether somebody has set this property of a unit until the next boot.
     pub fn has_set(&self, unit: &str, property: &str) -> bool {
-        let directory = match self {
+        super::fs::exists(&self.control_directory().join(format!("{unit}.d/50-{property}.conf")))
+    }
+
+    /// Where it keeps what was set until the next boot.
+    fn control_directory(&self) -> PathBuf {
+        match self {
             Manager::System => Path::new(RUN).join("systemd/system.control"),
             Manager::User { runtime } => runtime.join("systemd/user.control"),
-        };
-        super::fs::exists(&directory.join(format!("{unit}.d/50-{property}.conf")))
+        }
     }
 
     /// A call of one of its programs.

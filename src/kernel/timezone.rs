@@ -22,3 +22,16 @@ pub fn name() -> Result<String> {
     let plain = name.strip_prefix("posix/").or(name.strip_prefix("right/"));
     Ok(plain.map_or(name.clone(), str::to_owned))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_name_or_where_it_was_looked_for() {
+        match name() {
+            Ok(name) => assert!(!name.is_empty() && !name.starts_with('/') && !name.starts_with("posix/"), "{name}"),
+            Err(error) => assert!(error.to_string().contains(LOCALTIME), "{error}"),
+        }
+    }
+}

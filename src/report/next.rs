@@ -178,14 +178,15 @@ fn told(change: &ClockChange) -> String {
     let to = change.to.format(if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" });
     let from = change.from.format("%a %Y-%m-%d %H:%M");
     let mut text = format!("\n{from} the clock of {} goes {direction} to {to}\n", change.zone);
-    let width = change.jobs.keys().map(String::len).max().unwrap_or_default();
-    for (job, effects) in &change.jobs {
+    let affected = || change.jobs.iter().filter(|(_, effects)| !effects.is_empty());
+    let width = affected().map(|(job, _)| job.len()).max().unwrap_or_default();
+    for (job, effects) in affected() {
         for effect in effects {
             text.push_str(&format!("  {job:width$}  {effect}\n"));
         }
-        if effects.is_empty() {
-            text.push_str(&format!("  {job:width$}  no run is due then\n"));
-        }
+    }
+    if affected().next().is_none() {
+        text.push_str("  no run is due then\n");
     }
     text
 }

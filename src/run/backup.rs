@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::phase::{Ending, Open};
 use super::pump::protocol::{Direction, Expected, PumpSpec};
-use super::request::{Action, Request};
+use super::request::{Action, Request, RunDir};
 use super::stage::taps::Use;
 use super::stage::{Fallen, Outcome, Stage, Work};
 use crate::backup::artifact::Store;
@@ -47,8 +47,12 @@ pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Resu
     let policy = &request.policy;
     let store = policy.artifact.as_ref().map(|a| Store::new(&a.target, &policy.job));
     // The lock goes with the end of this function: nobody else works in the job's directory until then.
-    let (prepared, _lock) =
+    let (mut prepared, _lock) =
         stage.phase("prepare", None, async |stage, open| ready(stage, open, request, store.as_ref()).await).await?;
+    if let Kind::Unit(_) = policy.kind {
+        let record = RunDir::of(state_dir, &request.run).invocation();
+        prepared.items.iter_mut().for_each(|item| item.tool.argv.push(record.clone().into()));
+    }
     let site = match (&policy.artifact, store) {
         (Some(policy), Some(store)) => Some(Site { policy, partial: store.partial(&request.run), store }),
         _ => None,
@@ -303,7 +307,7 @@ fn describe(request: &Request, prepared: &Prepared, site: &Site<'_>, outcomes: &
         versions: prepared.versions.clone(),
         pg_dump: match &request.policy.kind {
             Kind::PgDump(kind) => Some(kind.clone()),
-            Kind::Filesystem(_) | Kind::Command(_) => None,
+            Kind::Filesystem(_) | Kind::Command(_) | Kind::Unit(_) => None,
         },
         phases: vec![],
     }

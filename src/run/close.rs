@@ -10,12 +10,14 @@ use super::heartbeat::{self, Beat};
 use super::log;
 use super::meter;
 use super::request::{self, MARK, RunDir};
+use super::unit::record::Record;
 use crate::backup::artifact::Store;
 use crate::backup::manifest::Manifest;
 use crate::failure::Failure;
 use crate::kernel::clock::Stamp;
 use crate::kernel::error::ENOENT;
 use crate::kernel::lock::{Attempt, Lock};
+use crate::kernel::systemd::Manager;
 use crate::kernel::{fs, group};
 use crate::ledger::entry::{End, Entry, PhaseEnded, Published, RunEnded, State, Times};
 use crate::ledger::query::RunFilter;
@@ -79,9 +81,28 @@ pub async fn close(state: &Path, run: &str) -> Result<bool, Failure> {
         return close_records(state, &run_dir, run, None);
     }
     let Attempt::Held(_alive) = Lock::attempt(&run_dir.alive())? else { return Ok(false) };
+    let_go_of_unit(&run_dir).await;
     let cgroup = fs::read_text_if_any(&run_dir.cgroup())?.map(PathBuf::from);
     group::end_leftovers(cgroup.as_deref(), &format!("{MARK}={run}")).await?;
     close_records(state, &run_dir, run, heartbeat::last(&run_dir.heartbeat()))
+}
+
+/// Nothing of a unit stays frozen or limited. What systemd refuses is told, and keeps no record open.
+async fn let_go_of_unit(run_dir: &RunDir) {
+    let record = match Record::read(run_dir) {
+        Ok(Some(record)) => record,
+        Ok(None) => return,
+        Err(failure) => return tracing::warn!("{}", failure.one_line()),
+    };
+    let undone = match Manager::of_this_process() {
+        Ok(manager) => record.undo(&manager, run_dir).await.map_err(|error| error.chain()),
+        Err(why) => Err(why),
+    };
+    match undone {
+        Ok(true) => tracing::warn!("unit `{}` is let go: it goes on, or has ended, without limits", record.unit),
+        Ok(false) => {}
+        Err(why) => tracing::error!("unit `{}` may still be stopped or limited: {why}", record.unit),
+    }
 }
 
 fn close_records(state: &Path, run_dir: &RunDir, run: &str, beat: Option<Beat>) -> Result<bool, Failure> {

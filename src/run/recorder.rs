@@ -392,7 +392,7 @@ impl Recorder {
 
     /// What a phase took in the last time. Read on the way into a phase, when there is nothing to supervise.
     fn expected(&self, name: &str, detail: Option<&str>) -> Option<u64> {
-        if !matches!(name, "archive" | "dump" | "globals" | "command" | "verify" | "restore") {
+        if !matches!(name, "archive" | "dump" | "globals" | "command" | "unit" | "verify" | "restore") {
             return None;
         }
         let ledger = Ledger::open_to_read(&self.state_dir).ok()??;

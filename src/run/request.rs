@@ -1,5 +1,6 @@
 //! What a run was asked to do, and where its files lie.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Request {
     pub exclusive: bool,
     /// The payload's streams are the caller's (`govern exec`); else they go to the log alone.
     pub pass_through: bool,
+    /// Who asked for it over ssh, if somebody did.
+    #[serde(default)]
+    pub peer: Option<IpAddr>,
 }
 
 /// What a run does.
@@ -124,6 +128,16 @@ impl RunDir {
     /// The last sign of life.
     pub fn heartbeat(&self) -> PathBuf {
         self.path.join("heartbeat.json")
+    }
+
+    /// What is to be taken back from the unit that the run governs, if it does.
+    pub fn unit(&self) -> PathBuf {
+        self.path.join("unit.json")
+    }
+
+    /// Which start of that unit was the run's.
+    pub fn invocation(&self) -> PathBuf {
+        self.path.join("invocation")
     }
 
     /// Where the payload's cgroup is, if it has one.

@@ -64,6 +64,9 @@ pub async fn work(state: &Path, run: &str, starter: &UnixStream, remark: Option<
     if let Some(remark) = remark {
         explanation.push_str(&format!("; {remark}"));
     }
+    if let Some(peer) = request.peer {
+        explanation.push_str(&format!("; asked for over ssh by {peer}"));
+    }
     recorder.run_started(request.asked_at, group.level().word(), &explanation, None).await;
     control.listen(&recorder, &run_dir);
     let mut supervision = request.policy.supervision.clone();
@@ -125,10 +128,11 @@ async fn refuse(mut recorder: Recorder, request: &Request, why: &str) -> u8 {
 }
 
 async fn perform(stage: &mut Stage, request: &Request, state: &Path, caller: Option<Pid>) -> Result<Done, Failure> {
+    stage.take_charge(request, &RunDir::of(state, &request.run)).await?;
     stage.lay_down_limits(request).await?;
     stage
         .phase("wait", None, async |stage, _| {
-            if let Some(governing) = governing::begin(request, stage.group(), state, caller).await {
+            if let Some(governing) = governing::begin(request, stage.group(), stage.unit_group(), state, caller).await {
                 // A command is somebody's own line: it does not begin later than without us.
                 stage.give_way_to_others(governing, request.action == Action::Backup).await;
             }
@@ -154,6 +158,8 @@ async fn conclude(stage: Stage, request: &Request, done: Result<Done, Failure>) 
         Err(failure) => {
             let state = match stopped {
                 Some(Stop::Cancelled | Stop::GaveWay) => State::Cancelled,
+                // Nothing was tried: somebody else is at it.
+                None if failure.code == Exit::NotNow.code() => State::Skipped,
                 Some(Stop::TimedOut | Stop::NotLimited) | None => State::Failed,
             };
             Conclusion { state, code: failure.code, failure: Some(failure), artifact: None, by_command: false }

@@ -1,6 +1,6 @@
 //! A moment as a person writes it.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::zone::{Moments, Zone};
 
@@ -21,7 +21,9 @@ pub fn read(text: &str, zone: Zone) -> Result<DateTime<Utc>, BadMoment> {
     let formats = ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
     let time = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
     let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|date| date.and_time(NaiveTime::MIN));
-    match time.or_else(date).and_then(|local| zone.moments(local)) {
+    // Further away there are no rules of zones, and years have more than four digits.
+    let counted = time.or_else(date).filter(|time| (1970..=9999).contains(&time.year()));
+    match counted.and_then(|local| zone.moments(local)) {
         Some(Moments::Once(at) | Moments::Twice(at, _)) => Ok(at),
         Some(Moments::Never(gap)) => Ok(gap.at),
         None => Err(BadMoment(text.chars().take(60).collect())),
@@ -54,7 +56,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_is_a_panic(text in "[-+0-9T:Z. ]{0,30}") {
-            let _ = read(&text, zone("Europe/Berlin"));
+            read(&text, zone("Europe/Berlin")).ok();
         }
     }
 }

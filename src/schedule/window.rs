@@ -86,8 +86,8 @@ impl Windows {
                 return Some(at);
             }
             let local = zone.local(at)?;
-            let Some((_, end)) = self.closed_around(local) else { return Some(at) };
-            let opens = at.checked_add_signed(end.signed_duration_since(local))?;
+            let Some((_, left)) = self.closed_around(local) else { return Some(at) };
+            let opens = at.checked_add_signed(left)?;
             // Where the clock is changed on the way, what it shows from there on counts.
             at = zone.change_between(at, opens).map_or(opens, |change| change.at);
         }
@@ -103,23 +103,25 @@ impl Windows {
         for _ in 0..STEPS {
             let before = since.checked_sub_signed(TimeDelta::nanoseconds(1))?;
             let local = zone.local(before)?;
-            let Some((start, _)) = self.closed_around(local) else { return Some(since) };
-            let closed = before.checked_sub_signed(local.signed_duration_since(start))?;
+            let Some((passed, _)) = self.closed_around(local) else { return Some(since) };
+            let closed = before.checked_sub_signed(passed)?;
             since = zone.change_between(closed, before).map_or(closed, |change| change.at);
         }
         None
     }
 
-    /// The closed stretch around a time on the wall clock, from its start to before its end.
-    fn closed_around(&self, local: NaiveDateTime) -> Option<(NaiveDateTime, NaiveDateTime)> {
+    /// Within a closed stretch, how much of it has passed at a time on the wall clock, and how much is left, never nothing.
+    fn closed_around(&self, local: NaiveDateTime) -> Option<(TimeDelta, TimeDelta)> {
         let day = u16::try_from(local.weekday().num_days_from_sunday()).ok()?;
         let minute = day * DAY + u16::try_from(local.hour() * 60 + local.minute()).ok()?;
-        let (now, (start, end)) = [minute, minute + WEEK]
-            .into_iter()
-            .find_map(|now| Some((now, *self.closed.iter().find(|(start, end)| (*start..*end).contains(&now))?)))?;
-        let begun = local.with_second(0)?.with_nanosecond(0)?;
-        let start = begun.checked_sub_signed(TimeDelta::minutes(i64::from(now - start)))?;
-        Some((start, begun.checked_add_signed(TimeDelta::minutes(i64::from(end - now)))?))
+        let begun = self.closed.partition_point(|(start, _)| *start <= minute);
+        let here = begun.checked_sub(1).and_then(|at| self.closed.get(at)).map(|stretch| (minute, *stretch));
+        // The last stretch may go on at the beginning of the week.
+        let over_the_end = self.closed.last().map(|stretch| (minute + WEEK, *stretch));
+        let (now, (start, end)) = here.into_iter().chain(over_the_end).find(|(now, (_, end))| now < end)?;
+        let into_minute = TimeDelta::new(i64::from(local.second()), local.nanosecond())?;
+        let minutes = |from: u16, to: u16| TimeDelta::minutes(i64::from(to - from));
+        Some((minutes(start, now) + into_minute, minutes(now, end) - into_minute))
     }
 }
 

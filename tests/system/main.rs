@@ -13,6 +13,8 @@ mod harness;
 mod journal;
 mod postgres;
 mod regressions;
+mod schedule;
 mod screens;
 mod smoke;
+mod ssh;
 mod supervision;

@@ -32,6 +32,7 @@ mod qemu;
 mod remote;
 mod shell;
 mod smoke;
+mod unit_kind;
 mod units;
 
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ const SUBJECTS: &[(&str, &[Test])] = &[
     ("failures", failures::TESTS),
     ("limits", limits::TESTS),
     ("governor", governor::TESTS),
+    ("unit_kind", unit_kind::TESTS),
     ("doctor", doctor::TESTS),
     ("power", power::TESTS),
 ];

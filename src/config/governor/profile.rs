@@ -67,7 +67,7 @@ fn thresholds(profile: Profile) -> Thresholds {
 fn pause_budget(kind: KindName) -> Duration {
     Duration::from_secs(match kind {
         KindName::PgDump => 120,
-        KindName::Command => 240,
+        KindName::Command | KindName::Unit => 240,
         KindName::Filesystem => 1800,
     })
 }

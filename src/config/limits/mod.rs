@@ -184,7 +184,7 @@ impl Limits {
     /// crawl under a small fixed value.
     pub fn hygiene(kind: KindName, compression: Compression) -> Limits {
         let high = match (kind, compression) {
-            (KindName::Command, _) => Memory::Percent(25),
+            (KindName::Command | KindName::Unit, _) => Memory::Percent(25),
             (_, Compression::Zstd { level: 10.. }) => Memory::Bytes(224 << 20),
             _ => Memory::Bytes(128 << 20),
         };

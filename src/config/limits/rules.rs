@@ -163,17 +163,18 @@ fn reads_are_the_jobs_own(out: &mut Diagnostics, subject: &Subject<'_>, job: &Co
     }
 }
 
-/// A cap is set on disks. Those of sources and target are known; what a command reads is not.
+/// A cap is set on disks. Those of sources and target are known; what a command or a unit reads is not.
 fn caps_have_a_disk(out: &mut Diagnostics, subject: &Subject<'_>, layers: &[&CommonKeys]) {
     let paths: Vec<_> = layers.iter().map(|keys| &keys.io_paths).collect();
     let unknown = paths.iter().any(|field| matches!(field, Field::Bad));
     let named = first(&paths).is_some_and(|typed| !typed.value.is_empty());
-    if subject.kind.value != KindName::Command || unknown || named {
+    let kind = subject.kind.value;
+    if !matches!(kind, KindName::Command | KindName::Unit) || unknown || named {
         return;
     }
     let writes = write_caps(layers).into_iter().filter(|_| !subject.stores);
     let Some((key, place)) = asked_for(read_caps(layers).into_iter().chain(writes)) else { return };
-    let message = format!("`{key}` needs `io_paths` in a job of kind `command`");
+    let message = format!("`{key}` needs `io_paths` in a job of kind `{}`", kind.as_str());
     let error = in_the_jobs_file(subject, place, message, "is set here");
     out.push(error.hint(format!(
         "name paths on the disks that it uses, such as `io_paths = [\"/srv\"]`, or write `{key} = \"unlimited\"`"

@@ -11,8 +11,8 @@ const REST: &str = "[filesystem]\nsources = [\"/etc\"]\n[artifact]\ntarget = \"/
 fn names_and_kinds() {
     insta::assert_snapshot!(errors(&format!("name = \"../x\"\n{FS}{REST}")), @"1:8 job name `../x` is not allowed: names are at most 64 characters from `a-z`, `0-9` and `-`, and do not start with `-` | `x` is allowed");
     insta::assert_snapshot!(errors(REST), @r#"1:1 the job has no `kind` | add `kind = "filesystem"` at the top of the file"#);
-    insta::assert_snapshot!(errors(""), @r#"1:1 the job has no `kind` | add `kind = "filesystem"`, `"pg_dump"` or `"command"` at the top of the file"#);
-    insta::assert_snapshot!(errors("kind = \"tar\"\n"), @"1:8 `kind` must be `filesystem`, `pg_dump` or `command`, not `tar` | -");
+    insta::assert_snapshot!(errors(""), @r#"1:1 the job has no `kind` | add `kind = "filesystem"`, `"pg_dump"`, `"command"` or `"unit"` at the top of the file"#);
+    insta::assert_snapshot!(errors("kind = \"tar\"\n"), @"1:8 `kind` must be `filesystem`, `pg_dump`, `command` or `unit`, not `tar` | -");
     insta::assert_snapshot!(errors(FS), @r#"
     1:8 a job of kind `filesystem` needs a section `[filesystem]` | add `[filesystem]` with `sources = ["/etc"]`
     1:8 a job of kind `filesystem` needs `target` in `[artifact]` | add `[artifact]` with `target = "/backup"`, or set it for all jobs in `[defaults.artifact]` of `govern.toml`

@@ -13,7 +13,8 @@ use super::super::policy::{Kind, Policy};
 use super::super::reader::{Known, Reading};
 use super::{loaded, plain};
 
-const JOBS: [(&str, &str); 3] = [
+const JOBS: [(&str, &str); 4] = [
+    ("jobs/borgmatic.toml", include_str!("../../../jobs/borgmatic.toml")),
     ("jobs/etc.toml", include_str!("../../../jobs/etc.toml")),
     ("jobs/forum-database.toml", include_str!("../../../jobs/forum-database.toml")),
     ("jobs/wiki.toml", include_str!("../../../jobs/wiki.toml")),
@@ -26,7 +27,10 @@ fn every_sample_is_a_sound_job() {
         let (loaded, screen) = loaded(&files);
         assert_eq!(screen, "");
         let jobs: Vec<_> = loaded.jobs.iter().map(|job| (job.policy.job.as_str(), job.policy.kind.name())).collect();
-        assert_eq!(jobs, [("etc", "filesystem"), ("forum-database", "pg_dump"), ("wiki", "command")]);
+        assert_eq!(
+            jobs,
+            [("borgmatic", "unit"), ("etc", "filesystem"), ("forum-database", "pg_dump"), ("wiki", "command"),]
+        );
     }
     // No sample is missing from the list above.
     let here = crate::kernel::fs::list(Path::new("jobs")).unwrap();

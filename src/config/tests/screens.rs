@@ -60,7 +60,7 @@ fn every_error_of_every_file_is_told_at_once() {
     5 | [filesystem
       |            ^
 
-    error: `kind` must be `filesystem`, `pg_dump` or `command`, not `filesytem`
+    error: `kind` must be `filesystem`, `pg_dump`, `command` or `unit`, not `filesytem`
      --> /etc/govern/jobs/b.toml:1:8
       |
     1 | kind = "filesytem"
@@ -400,4 +400,106 @@ fn broken_defaults_put_no_blame_on_a_job() {
     hint: add `sources = ["/etc"]`
     "#);
     assert!(loaded.why_refused("a").has_errors());
+}
+
+#[test]
+fn what_a_unit_must_be() {
+    let job = |name: &str| format!("kind = \"unit\"\n[unit]\nname = \"{name}\"\n");
+    let bad = ["borgmatic", "borgmatic.timer", "backup@.service", "govern-etc-1.service", "../x.service"].map(job);
+    let files: Vec<(String, &str)> =
+        bad.iter().enumerate().map(|(at, text)| (format!("jobs/{at}.toml"), text.as_str())).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let (loaded, screen) = loaded(&files);
+    assert!(loaded.jobs.is_empty());
+    insta::assert_snapshot!(screen, @r#"
+    error: `name` must be the name of a service, not `borgmatic`
+     --> /etc/govern/jobs/0.toml:3:8
+      |
+    3 | name = "borgmatic"
+      |        ^^^^^^^^^^^
+    hint: write `borgmatic.service`
+
+    error: `name` must be the name of a service, not `borgmatic.timer`
+     --> /etc/govern/jobs/1.toml:3:8
+      |
+    3 | name = "borgmatic.timer"
+      |        ^^^^^^^^^^^^^^^^^
+    hint: a timer only starts it: name the service, `borgmatic.service`
+
+    error: `name` must not be a template, not `backup@.service`
+     --> /etc/govern/jobs/2.toml:3:8
+      |
+    3 | name = "backup@.service"
+      |        ^^^^^^^^^^^^^^^^^
+    hint: name an instance: `backup@NAME.service`
+
+    error: `name` must not be a unit of govern's own, not `govern-etc-1.service`
+     --> /etc/govern/jobs/3.toml:3:8
+      |
+    3 | name = "govern-etc-1.service"
+      |        ^^^^^^^^^^^^^^^^^^^^^^
+    hint: name the one that makes the backup
+
+    error: `name` must be the name of a service, not `../x.service`
+     --> /etc/govern/jobs/4.toml:3:8
+      |
+    3 | name = "../x.service"
+      |        ^^^^^^^^^^^^^^
+    hint: `systemctl list-unit-files --type=service` lists them; `systemd-escape` writes a path as such a name
+    "#);
+}
+
+#[test]
+fn what_systemd_does_for_a_unit_is_not_said_in_its_policy() {
+    let (loaded, screen) = loaded(&[(
+        "jobs/borgmatic.toml",
+        "kind = \"unit\"\nuser = \"backup\"\nrate = \"5MB/s\"\n[unit]\nname = \"borgmatic.service\"\n[artifact]\ntarget = \"/backup\"\n\
+         [limits]\nio_read = \"5MB/s\"\n",
+    )]);
+    assert!(loaded.jobs.is_empty());
+    insta::assert_snapshot!(screen, @r#"
+    error: `user` does nothing for a job of kind `unit`
+     --> /etc/govern/jobs/borgmatic.toml:2:8
+      |
+    1 | kind = "unit"
+      |        ------ systemd starts it, as its unit file says
+    2 | user = "backup"
+      |        ^^^^^^^^
+    hint: leave it out, and set `User=` in `[Service]` of the unit
+
+    error: `rate` does nothing for a job of kind `unit`
+     --> /etc/govern/jobs/borgmatic.toml:3:8
+      |
+    1 | kind = "unit"
+      |        ------ systemd starts it, as its unit file says
+    2 | user = "backup"
+    3 | rate = "5MB/s"
+      |        ^^^^^^^
+    hint: leave it out, and set `io_read` in `[limits]`
+
+    error: section `[artifact]` is not for a job of kind `unit`
+     --> /etc/govern/jobs/borgmatic.toml:6:1
+      |
+    6 | [artifact]
+      | ^^^^^^^^^^
+    hint: remove the section: where its backups go, and how many stay, the unit knows itself
+
+    error: `io_read` needs `io_paths` in a job of kind `unit`
+     --> /etc/govern/jobs/borgmatic.toml:9:11
+      |
+    9 | io_read = "5MB/s"
+      |           ^^^^^^^
+    hint: name paths on the disks that it uses, such as `io_paths = ["/srv"]`, or write `io_read = "unlimited"`
+    "#);
+}
+
+#[test]
+fn what_is_meant_for_programs_does_not_reach_a_unit() {
+    let (loaded, screen) = loaded(&[
+        ("govern.toml", "[defaults]\nuser = \"backup\"\nrate = \"5MB/s\"\n"),
+        ("jobs/borgmatic.toml", "kind = \"unit\"\n[unit]\nname = \"backup@srv-data.service\"\n"),
+    ]);
+    assert_eq!(screen, "");
+    let supervision = &loaded.jobs[0].policy.supervision;
+    assert_eq!((&supervision.user, supervision.rate), (&None, None));
 }

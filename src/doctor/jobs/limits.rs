@@ -152,9 +152,9 @@ pub fn caps(policy: &Policy, tried: &Tried) -> Vec<Finding> {
         let seen = "what a dump reads is read by the server: no cap on the job holds that";
         findings.push(missed(seen.to_owned()).fix("`rate` holds the dump, and with it what the server reads for it"));
     }
-    if matches!(policy.kind, Kind::Command(_)) && policy.limits.io.paths.is_empty() {
-        let seen = "which disks the command reads and writes is not known";
-        findings.push(missed(seen.to_owned()).fix("name its directories in `io_paths` of `[limits]`"));
+    if matches!(policy.kind, Kind::Command(_) | Kind::Unit(_)) && policy.limits.io.paths.is_empty() {
+        let seen = format!("which disks the {} reads and writes is not known", policy.kind.name());
+        findings.push(missed(seen).fix("name its directories in `io_paths` of `[limits]`"));
     }
     findings.extend(tried.warnings.iter().map(|warning| missed(warning.clone())));
     let mut hints: Vec<&Option<String>> = tried.uncapped.iter().map(|unmet| &unmet.hint).collect();

@@ -235,7 +235,9 @@ impl Bytes {
     }
 }
 
-/// Whether a directory is a group that counts what it has written and not yet sent to a disk.
+/// Whether a directory is a group that counts what it has written and not yet sent to a disk; of one that is yet to come, whether
+/// those beside it do.
 pub fn counts_memory(group: &Path) -> bool {
-    fs::exists(&group.join("memory.stat"))
+    let beside = group.parent().filter(|_| !fs::exists(group));
+    [Some(group), beside].into_iter().flatten().any(|group| fs::exists(&group.join("memory.stat")))
 }

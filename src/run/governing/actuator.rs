@@ -8,6 +8,7 @@ use crate::kernel::block::{Number, Roots};
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::cgroup::limit::{IoKey, Limit};
 use crate::run::limits::enforce::InForce;
+use crate::run::limits::place::Place;
 
 /// The least share of a core, in percent: less is hardly different from standing still.
 const LEAST_CPU: f64 = 5.0;
@@ -25,12 +26,15 @@ impl Actuator {
     ///
     /// # Errors
     /// What the kernel answers, or that it holds another value than the one that was written.
-    pub fn hold(&mut self, cgroup: &Cgroup, in_force: &InForce, knob: Knob, pace: f64) -> Result<Vec<Limit>> {
+    pub fn hold(&mut self, place: &dyn Place, in_force: &InForce, knob: Knob, pace: f64) -> Result<Vec<Limit>> {
         let wanted = match knob {
             Knob::Cpu => vec![Limit::CpuMax(Some(pace.max(LEAST_CPU).round() as u32))],
             Knob::Bytes => {
                 let cap = Some(pace.max(1.0) as u64);
-                disks_read(cgroup)?.into_iter().map(|device| Limit::Io { device, key: IoKey::ReadBytes, cap }).collect()
+                disks_read(place.cgroup())?
+                    .into_iter()
+                    .map(|device| Limit::Io { device, key: IoKey::ReadBytes, cap })
+                    .collect()
             }
         };
         // What held it in another unit holds it no more.
@@ -38,14 +42,14 @@ impl Actuator {
             .into_iter()
             .partition(|held: &Limit| wanted.iter().any(|w| same_place(w, held)));
         self.set = stale;
-        let mut changed = self.lift(cgroup, in_force)?;
+        let mut changed = self.lift(place, in_force)?;
         self.set = kept;
         for limit in wanted {
             let limit = lower(limit, typed(in_force, &limit));
             // Before it is written: what may be in force must be lifted, whatever the kernel says of it.
             self.set.retain(|other| !same_place(other, &limit));
             self.set.push(limit);
-            if cgroup.set(&limit)? {
+            if place.set(&limit)? {
                 changed.push(limit);
             }
         }
@@ -56,12 +60,12 @@ impl Actuator {
     ///
     /// # Errors
     /// The first of what the kernel answers; the rest is lifted all the same.
-    pub fn lift(&mut self, cgroup: &Cgroup, in_force: &InForce) -> Result<Vec<Limit>> {
+    pub fn lift(&mut self, place: &dyn Place, in_force: &InForce) -> Result<Vec<Limit>> {
         let mut failed = None;
         let mut changed = vec![];
         for limit in std::mem::take(&mut self.set) {
             let before = typed(in_force, &limit).unwrap_or(without(&limit));
-            match cgroup.set(&before) {
+            match place.set(&before) {
                 Ok(_) => changed.push(before),
                 Err(error) => failed = failed.or(Some(error)),
             }

@@ -17,6 +17,7 @@ use crate::governor::sense::{Ours, Senses};
 use crate::governor::server::Server;
 use crate::governor::usual::Usual;
 use crate::kernel::block::Roots;
+use crate::kernel::cgroup::Cgroup;
 use crate::kernel::clock::Stamp;
 use crate::kernel::group::Group;
 use crate::kernel::process;
@@ -31,7 +32,14 @@ use crate::run::request::{Action, Request};
 const REMEMBERED: i64 = 30 * 86_400 * 1_000_000;
 
 /// The governor of a run that this process asked for; `None` where there is to be none: it is switched off, or somebody waits for a restore.
-pub async fn begin(request: &Request, group: &Group, state: &Path, caller: Option<Pid>) -> Option<Governing> {
+/// `unit` is the cgroup of the unit that is the payload, where it is one.
+pub async fn begin(
+    request: &Request,
+    group: &Group,
+    unit: Option<&Cgroup>,
+    state: &Path,
+    caller: Option<Pid>,
+) -> Option<Governing> {
     let policy = &request.policy.governor;
     if policy.mode == Mode::Off || matches!(request.action, Action::Restore { .. }) {
         return None;
@@ -56,7 +64,7 @@ pub async fn begin(request: &Request, group: &Group, state: &Path, caller: Optio
             !program
         });
     }
-    let ours = ours(request, group, caller);
+    let ours = ours(request, group, unit, caller);
     let senses = Senses::open(&Roots::default(), &policy, ours, &units);
     let (deadline, expected) = due(&policy, request, state);
     if deadline.is_some() && expected.is_none() {
@@ -79,11 +87,17 @@ pub async fn begin(request: &Request, group: &Group, state: &Path, caller: Optio
     })
 }
 
-fn ours(request: &Request, group: &Group, caller: Option<Pid>) -> Ours {
-    let payload = group.cgroup();
+fn ours(request: &Request, group: &Group, governed: Option<&Cgroup>, caller: Option<Pid>) -> Ours {
     let unit = match group {
-        Group::Cgroup(enclosure) if enclosure.in_unit => payload.and_then(|cgroup| cgroup.parent()),
+        Group::Cgroup(enclosure) if enclosure.in_unit => enclosure.cgroup.parent(),
         Group::Cgroup(_) | Group::Descendants { .. } => None,
+    };
+    // What follows a governed unit is next to nothing, and no witness either.
+    let beside =
+        unit.as_ref().filter(|_| governed.is_some()).and(procfs::cgroup_of(Path::new(PROC), process::own_pid()));
+    let (payload, unit) = match governed {
+        Some(unit) => (Some(unit), None),
+        None => (group.cgroup(), unit),
     };
     Ours {
         worker: process::own_pid(),
@@ -99,6 +113,7 @@ fn ours(request: &Request, group: &Group, caller: Option<Pid>) -> Ours {
             .into_iter()
             .flatten()
             .filter_map(|pid| procfs::cgroup_of(Path::new(PROC), pid))
+            .chain(beside.and_then(|worker| Some(worker.parent()?.to_path_buf())))
             .collect(),
     }
 }

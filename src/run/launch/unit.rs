@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::worker_argv;
 use crate::config::policy::Policy;
-use crate::kernel::systemd::{Manager, Unit};
+use crate::kernel::systemd::{Manager, Unit, control};
 use crate::kernel::{self, process};
 use crate::run::limits::choose::Wish;
 use crate::run::limits::{self, choose, slice};
@@ -58,7 +58,7 @@ pub async fn probe(name: String, argv: Vec<OsString>, weights: &[Wish]) -> Resul
         argv,
         afterwards: vec![],
         environment: vec![],
-        properties: properties.into_iter().chain(weights.iter().map(|wish| slice::property(&wish.limit))).collect(),
+        properties: properties.into_iter().chain(weights.iter().map(|wish| control::property(&wish.limit))).collect(),
     };
     manager.output_of(&unit).await.map_err(|error| error.chain())
 }
@@ -114,7 +114,7 @@ fn property((key, value): (&'static str, &str)) -> (&'static str, String) {
 /// What counts among the runs.
 fn weights(request: &Request) -> impl Iterator<Item = (&'static str, String)> {
     let usual = limits::hygiene(&request.policy);
-    choose::weights(&limits::of_request(request), &usual).into_iter().map(|wish| slice::property(&wish.limit))
+    choose::weights(&limits::of_request(request), &usual).into_iter().map(|wish| control::property(&wish.limit))
 }
 
 fn description(action: &Action, job: &str) -> String {

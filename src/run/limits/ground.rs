@@ -103,6 +103,20 @@ pub fn survey(policy: &Policy, limits: &Limits, work: Work, group: &Group) -> Re
     Ok(Ground { controllers, shortfall, unit, memory, ..Ground::bare() }.with_devices(policy, limits, work))
 }
 
+/// The same for a unit of systemd's, whose controllers are there when they are asked for. `limitable`: there are any.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn survey_unit(policy: &Policy, limits: &Limits, work: Work, limitable: bool) -> Result<Ground> {
+    let memory = procfs::memory_total(Path::new(procfs::PROC))?;
+    let (controllers, shortfall) = match limitable {
+        true => (BTreeSet::from(Controller::ALL), None),
+        false => (BTreeSet::new(), Some("version 1 of cgroups has the controllers".to_owned())),
+    };
+    let ground = Ground { controllers: Some(controllers), shortfall, memory, ..Ground::bare() };
+    Ok(ground.with_devices(policy, limits, work))
+}
+
 fn devices(wanted: &[Wanted]) -> Devices {
     resolve::devices(&Roots::default(), wanted).map_err(|error| error.chain())
 }

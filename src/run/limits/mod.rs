@@ -12,6 +12,7 @@ pub mod choose;
 pub mod enforce;
 pub mod ground;
 pub mod guard;
+pub mod place;
 pub mod proof;
 pub mod slice;
 
@@ -78,6 +79,7 @@ pub fn hygiene(policy: &Policy) -> Limits {
         Kind::Filesystem(_) => KindName::Filesystem,
         Kind::PgDump(_) => KindName::PgDump,
         Kind::Command(_) => KindName::Command,
+        Kind::Unit(_) => KindName::Unit,
     };
     Limits::hygiene(kind, policy.artifact.as_ref().map_or(Compression::None, |artifact| artifact.compression))
 }

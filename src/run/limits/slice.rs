@@ -7,24 +7,11 @@ use crate::config::limits::{Limits, SliceLimits};
 use crate::config::policy::Policy;
 use crate::kernel::Result;
 use crate::kernel::cgroup::controller::Controller;
-use crate::kernel::cgroup::limit::{IoKey, Limit};
+use crate::kernel::cgroup::limit::Limit;
 use crate::kernel::procfs;
+use crate::kernel::systemd::control::{LIMITS, property};
 use std::collections::BTreeSet;
 use std::path::Path;
-
-/// The properties that can be set, each with what takes it back to its default.
-const PROPERTIES: &[&str] = &[
-    "CPUWeight",
-    "CPUQuota",
-    "IOWeight",
-    "IOReadBandwidthMax",
-    "IOWriteBandwidthMax",
-    "IOReadIOPSMax",
-    "IOWriteIOPSMax",
-    "MemoryHigh",
-    "MemoryMax",
-    "TasksMax",
-];
 
 /// What holds for the slice while a job of this policy runs.
 ///
@@ -60,7 +47,7 @@ pub fn assignments(choice: &Choice, set: &dyn Fn(&str) -> bool, under_way: bool)
         .chain(choice.caps.iter().map(|cap| property(&cap.limit())))
         .collect();
     let mut all = vec![];
-    for name in PROPERTIES {
+    for name in LIMITS {
         let values: Vec<&(&str, String)> = wanted.iter().filter(|(key, _)| key == name).collect();
         // Lists of devices grow with each assignment; an empty one clears them.
         let is_list = name.starts_with("IO") && *name != "IOWeight";
@@ -72,41 +59,17 @@ pub fn assignments(choice: &Choice, set: &dyn Fn(&str) -> bool, under_way: bool)
     all
 }
 
-/// A limit in the words of systemd.resource-control(5).
-pub fn property(limit: &Limit) -> (&'static str, String) {
-    let or_infinity = |value: Option<u64>| value.map_or_else(|| "infinity".to_owned(), |value| value.to_string());
-    match limit {
-        Limit::Io { device, key, cap } => {
-            let name = match key {
-                IoKey::ReadBytes => "IOReadBandwidthMax",
-                IoKey::WriteBytes => "IOWriteBandwidthMax",
-                IoKey::ReadOps => "IOReadIOPSMax",
-                IoKey::WriteOps => "IOWriteIOPSMax",
-            };
-            (name, format!("/dev/block/{device} {}", or_infinity(*cap)))
-        }
-        Limit::IoWeight(weight) => ("IOWeight", weight.to_string()),
-        Limit::CpuMax(percent) => ("CPUQuota", percent.map(|p| format!("{p}%")).unwrap_or_default()),
-        Limit::CpuWeight(weight) => ("CPUWeight", weight.to_string()),
-        Limit::CpuIdle(true) => ("CPUWeight", "idle".to_owned()),
-        Limit::CpuIdle(false) => ("CPUWeight", String::new()),
-        Limit::MemoryHigh(bytes) => ("MemoryHigh", or_infinity(*bytes)),
-        Limit::MemoryMax(bytes) => ("MemoryMax", or_infinity(*bytes)),
-        Limit::PidsMax(count) => ("TasksMax", or_infinity(*count)),
-    }
-}
-
-/// What is missing where there is no slice, because the run is no unit: all that somebody asked for.
+/// What is missing where the payload is not in the slice, and why it is not: all that somebody asked for.
 ///
 /// # Errors
 /// When /proc cannot be read.
-pub fn without(policy: &Policy) -> Result<Vec<Unmet>> {
+pub fn without(policy: &Policy, why: &str) -> Result<Vec<Unmet>> {
     let Choice { set, caps, .. } = chosen(policy)?;
     let limits = set.iter().filter(|wish| wish.typed).map(|wish| wish.limit).chain(caps.iter().map(|cap| cap.limit()));
     let unmet = |limit: Limit| Unmet {
         resource: None,
         what: format!("`{limit}` of all runs together"),
-        why: "this run is no unit in `govern.slice`".to_owned(),
+        why: why.to_owned(),
         hint: None,
         typed: true,
     };
@@ -148,21 +111,5 @@ mod tests {
             ]
         );
         assert_eq!(assignments(&choice, &|_| true, true), fresh, "nothing is taken from others that are under way");
-    }
-
-    #[test]
-    fn every_limit_has_a_property() {
-        use crate::kernel::block::Number;
-        let io = |key, cap| Limit::Io { device: Number { major: 8, minor: 16 }, key, cap };
-        for (limit, name, value) in [
-            (io(IoKey::ReadBytes, Some(5_000_000)), "IOReadBandwidthMax", "/dev/block/8:16 5000000"),
-            (io(IoKey::WriteOps, None), "IOWriteIOPSMax", "/dev/block/8:16 infinity"),
-            (Limit::CpuMax(Some(150)), "CPUQuota", "150%"),
-            (Limit::CpuIdle(true), "CPUWeight", "idle"),
-            (Limit::PidsMax(Some(64)), "TasksMax", "64"),
-        ] {
-            assert_eq!(property(&limit), (name, value.to_owned()));
-            assert!(PROPERTIES.contains(&name));
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 
 use super::cast::Cast;
+use super::ward::place;
 use super::{Stage, Stop, TICK};
 use crate::governor::decide::Command;
 use crate::governor::readings::Knob;
@@ -101,9 +102,10 @@ impl Stage {
 
     fn standing(&self, now: Instant, cast: Option<&Cast>) -> Standing {
         let counted = cast.map_or(0, |cast| cast.counters.plain);
-        let can = |controller| match &self.group {
-            Group::Cgroup(enclosure) => !self.powerless && enclosure.controllers.contains(&controller),
-            Group::Descendants { .. } => false,
+        let can = |controller| match (&self.ward, &self.group) {
+            (Some(ward), _) => !self.powerless && ward.is_limitable(),
+            (None, Group::Cgroup(enclosure)) => !self.powerless && enclosure.controllers.contains(&controller),
+            (None, Group::Descendants { .. }) => false,
         };
         Standing {
             done: self.recorder.taken_in() + counted,
@@ -124,10 +126,10 @@ impl Stage {
 
     /// Where no pump stands behind the payload, the kernel holds it.
     async fn hold_payload(&mut self, command: Command, knob: Knob) {
-        let Some(cgroup) = self.group.cgroup() else { return };
+        let Some(place) = place(self.ward.as_ref(), &self.group) else { return };
         let done = match command {
-            Command::Pace(pace) => self.actuator.hold(cgroup, &self.in_force, knob, pace),
-            Command::Free => self.actuator.lift(cgroup, &self.in_force),
+            Command::Pace(pace) => self.actuator.hold(place, &self.in_force, knob, pace),
+            Command::Free => self.actuator.lift(place, &self.in_force),
             Command::Pause | Command::GiveUp => Ok(vec![]),
         };
         match done {
@@ -146,8 +148,9 @@ impl Stage {
 
     /// What held one program does not hold the next.
     pub(super) async fn lift_what_governs(&mut self) {
-        let Some(cgroup) = self.group.cgroup().filter(|_| self.actuator.holds()) else { return };
-        match self.actuator.lift(cgroup, &self.in_force) {
+        // A unit that has ended has no group any more: its limits are taken back with it.
+        let Some(place) = place(self.ward.as_ref(), &self.group).filter(|_| self.actuator.holds()) else { return };
+        match self.actuator.lift(place, &self.in_force) {
             Ok(changed) => changed.iter().for_each(|limit| self.guard.change(limit)),
             Err(error) => {
                 self.recorder

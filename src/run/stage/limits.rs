@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::ward::place;
 use super::{Stage, Stop};
 use crate::config::limits::Resource;
 use crate::config::policy::Policy;
@@ -15,6 +16,7 @@ use crate::run::limits::guard::{Guard, News};
 use crate::run::limits::proof::Verdict;
 use crate::run::limits::{self, Unmet, choose, enforce, ground, slice};
 use crate::run::request::Request;
+use crate::run::unit;
 
 impl Stage {
     /// Puts the limits of a policy in force. What cannot be had is told; where the policy requires it, that is the failure the
@@ -22,17 +24,23 @@ impl Stage {
     pub async fn lay_down_limits(&mut self, request: &Request) -> Result<(), Failure> {
         let (policy, limits) = (&request.policy, limits::of_request(request));
         let usual = limits::hygiene(policy);
-        let ground = ground::survey(policy, &limits, limits::work(&request.action), &self.group)?;
-        let choice = choose::choose(&limits, &usual, &ground);
-        let (in_force, mut unmet) = match self.group.cgroup() {
-            Some(cgroup) => enforce::enforce(cgroup, choice),
-            None => (enforce::InForce::default(), choice.unmet),
+        let work = limits::work(&request.action);
+        let ground = match &self.ward {
+            Some(ward) => ground::survey_unit(policy, &limits, work, ward.is_limitable())?,
+            None => ground::survey(policy, &limits, work, &self.group)?,
         };
-        unmet.extend(match &self.group {
-            Group::Cgroup(enclosure) if enclosure.in_unit => {
+        let choice = choose::choose(&limits, &usual, &ground);
+        let (in_force, mut unmet) = match (&self.ward, self.group.cgroup()) {
+            (Some(ward), _) => unit::limits::enforce(ward, choice).await,
+            (None, Some(cgroup)) => enforce::enforce(cgroup, choice),
+            (None, None) => (enforce::InForce::default(), choice.unmet),
+        };
+        unmet.extend(match (&self.ward, &self.group) {
+            (Some(ward), _) => slice::without(policy, &format!("unit `{}` is in another slice", ward.name))?,
+            (None, Group::Cgroup(enclosure)) if enclosure.in_unit => {
                 above(&enclosure.cgroup, policy, &choose::weights(&limits, &usual))
             }
-            _ => slice::without(policy)?,
+            (None, _) => slice::without(policy, "this run is no unit in `govern.slice`")?,
         });
         self.recorder.log().line("", &format!("limits in force: {}", in_force.describe())).await;
         for limit in in_force.caps.iter().flat_map(|(_, limits)| limits) {
@@ -56,7 +64,7 @@ impl Stage {
         }
     }
 
-    async fn tell(&self, unmet: &Unmet) {
+    pub(super) async fn tell(&self, unmet: &Unmet) {
         if !unmet.typed {
             return self.recorder.log().line("", &unmet.to_string()).await;
         }
@@ -68,7 +76,7 @@ impl Stage {
     /// that cannot be, the run goes on with signals alone, unless the policy requires more.
     pub(super) async fn look_after_group(&mut self) -> Result<(), Failure> {
         let Group::Cgroup(enclosure) = &self.group else { return Ok(()) };
-        if enclosure.cgroup.exists() {
+        if enclosure.cgroup.exists() || self.ward.is_some() {
             return Ok(());
         }
         let path = enclosure.cgroup.path().display().to_string();
@@ -95,9 +103,11 @@ impl Stage {
 
     /// Looks whether the caps hold. One that does not is an alarm, and where the policy requires it, the end of the run.
     pub(super) async fn guard_limits(&mut self) -> kernel::Result<()> {
-        let Some(cgroup) = self.group.cgroup() else { return Ok(()) };
-        let news = match self.guard.look(cgroup, Instant::now()) {
+        let Some(place) = place(self.ward.as_ref(), &self.group) else { return Ok(()) };
+        let news = match self.guard.look(place.cgroup(), Instant::now()) {
             Ok(news) => news,
+            // A unit has ended before the run knows of it.
+            Err(error) if error.is_gone() && self.ward.is_some() => return Ok(()),
             Err(error) => return self.lost_sight(&error).await,
         };
         for News { limit, verdict } in news {

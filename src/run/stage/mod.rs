@@ -10,6 +10,7 @@ mod orders;
 mod outcome;
 mod parts;
 pub mod taps;
+mod ward;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ use super::phase::{Ending, Open};
 use super::pump::link::PumpLink;
 use super::pump::protocol::Word;
 use super::recorder::Recorder;
+use super::unit::ward::Ward;
 use crate::backup::dialect::Said;
 use crate::backup::tool::{Output, Tool};
 use crate::config::limits::Resource;
@@ -60,6 +62,10 @@ pub struct Stage {
     pub recorder: Recorder,
     run: String,
     group: Group,
+    /// The unit that is the payload, where it is one.
+    ward: Option<Ward>,
+    /// Its limits were looked at since it runs.
+    unit_seen: bool,
     supervision: Supervision,
     account: Option<Account>,
     in_force: InForce,
@@ -103,6 +109,8 @@ impl Stage {
             recorder,
             run: run.to_owned(),
             group,
+            ward: None,
+            unit_seen: false,
             supervision,
             account: None,
             in_force: InForce::default(),
@@ -180,7 +188,12 @@ impl Stage {
             Ok(()) => self.group.delete().await,
             Err(error) => Err(error),
         };
-        (self.recorder, cleared)
+        // Behind the program that follows it: nobody starts it any more.
+        let released = match self.ward {
+            Some(ward) => ward.release().await,
+            None => Ok(()),
+        };
+        (self.recorder, cleared.and(released))
     }
 
     /// Runs a short program and returns what it said.
@@ -222,7 +235,7 @@ impl Stage {
         let known: Vec<Pid> = self.governing.iter().flat_map(Governing::pids).collect();
         let cleared = self.group.kill(&known).await;
         // A pause goes on over the end of a program, but the place is free for the next: nothing is forked into a frozen group.
-        let resumed = self.group.resume();
+        let resumed = self.hold_still(false);
         let cleared = cleared.and(resumed);
         self.still = false;
         self.lift_what_governs().await;
@@ -325,6 +338,7 @@ impl Stage {
         self.end_pause_in_time().await?;
         self.see_that_it_stands_still(now).await?;
         self.end_pace_in_time(cast).await;
+        self.see_to_unit().await?;
         if let Some(link) = &mut cast.link {
             link.push();
         }
@@ -341,7 +355,7 @@ impl Stage {
             self.kill_at = None;
             self.recorder.note("the grace is over: what has not ended is killed").await;
             match self.stopped {
-                Some(_) => self.group.kill(&cast.pids()).await?,
+                Some(_) => self.kill(&cast.pids()).await?,
                 // Only what the program left behind: the pump may still have much to write.
                 None => drop(self.group.signal_others(Signal::SIGKILL, &cast.pids())?),
             }

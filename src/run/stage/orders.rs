@@ -108,7 +108,7 @@ impl Stage {
             Order::Kill => {
                 self.stopped.get_or_insert(Stop::Cancelled);
                 self.kill_at = Some(Instant::now());
-                self.group.kill(&cast.as_ref().map(|c| c.pids()).unwrap_or_default()).await
+                self.kill(&cast.as_ref().map(|c| c.pids()).unwrap_or_default()).await
             }
             Order::Pause { seconds } => {
                 let until = after(seconds);
@@ -149,11 +149,11 @@ impl Stage {
             self.freezing_since = None;
             return Ok(());
         }
-        if self.group.is_paused()? {
+        if self.stands_still()? {
             return Ok(());
         }
         // Without a cgroup, what was forked in between has not heard the signal.
-        self.group.pause()?;
+        self.hold_still(true)?;
         let since = *self.freezing_since.get_or_insert(now);
         if now.saturating_duration_since(since) > FREEZING_PATIENCE {
             // In the future: it is said once a pause.
@@ -179,9 +179,9 @@ impl Stage {
             return Ok(());
         }
         match still {
-            true if performing => self.group.pause()?,
+            true if performing => self.hold_still(true)?,
             true => return Ok(()),
-            false => self.group.resume()?,
+            false => self.hold_still(false)?,
         }
         self.still = still;
         Ok(())

@@ -61,7 +61,7 @@ pub fn weekdays(items: &[Item]) -> impl Iterator<Item = u32> {
     let matches = move |day: u32| {
         items.iter().any(|item| {
             let (first, last) = item.range.unwrap_or((least, most));
-            (first..=last).contains(&day) && (day - first) % item.step == 0
+            (first..=last).contains(&day) && (day - first).is_multiple_of(item.step)
         })
     };
     (0..7).filter(move |day| matches(*day) || (*day == 0 && matches(7)))
