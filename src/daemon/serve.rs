@@ -359,7 +359,10 @@ impl Loop {
         if news {
             self.tell_troubles();
         }
-        let text = format!("{} jobs are scheduled", self.plans.jobs.len());
+        let text = match self.plans.jobs.len() {
+            1 => "one job is scheduled".to_owned(),
+            jobs => format!("{jobs} jobs are scheduled"),
+        };
         tracing::info!("the policies were read again: {text}");
         self.step(Input::Plans(plans));
         self.look_at_disks();
@@ -368,7 +371,7 @@ impl Loop {
             let answer = match self.troubles.as_slice() {
                 [] => Answer::Done { text },
                 troubles => Answer::Refused {
-                    failure: Failure::new(Exit::Config, format!("{text}, but {}", troubles.join("; ")))
+                    failure: Failure::new(Exit::Config, format!("{}; {text}", troubles.join("; ")))
                         .hint("`govern check` shows the errors"),
                 },
             };

@@ -248,7 +248,10 @@ impl Core {
     }
 
     fn enqueue(&mut self, entry: Waiting) {
-        self.fresh.insert((entry.job.clone(), entry.due, entry.cause, entry.attempt));
+        // A client asks again, or begins without being told to, when the daemon is gone: what it waits for is not to be remembered.
+        if entry.client.is_none() {
+            self.fresh.insert((entry.job.clone(), entry.due, entry.cause, entry.attempt));
+        }
         self.waiting.push(entry);
     }
 
