@@ -102,10 +102,10 @@ impl Core {
         let Some(until) = until(now, seconds) else { return out.push(too_long(client)) };
         self.hold(Hold { job: job.map(str::to_owned), pace: None, until }, out);
         let runs = self.order_to(job, event::Order::Pause { seconds: seconds.max(1) }, out);
-        let whose = job.map_or_else(|| "every job".to_owned(), |job| format!("job {job}"));
+        let whose = job.map_or_else(String::new, |job| format!(" of job {job}"));
         let span = Span(std::time::Duration::from_secs(seconds));
         let also = if runs > 0 { ", and what is under way stands still" } else { "" };
-        out.push(done(client, format!("nothing of {whose} begins for {span}{also}")));
+        out.push(done(client, format!("nothing{whose} begins for {span}{also}")));
     }
 
     fn resume(&mut self, client: Client, job: Option<&str>, out: &mut Vec<Output>) {
