@@ -19,6 +19,7 @@
 //! - [`failure`]: what went wrong, why, and what to do
 //! - [`governor`]: senses what a run does to others, and decides how far it gives way
 //! - [`human`]: bytes, durations and text for people
+//! - [`import`]: from a crontab to policies
 //! - [`kernel`]: the only door to the operating system
 //! - [`ledger`]: the record of what happened
 //! - [`logging`]: where `tracing` events go
@@ -35,6 +36,7 @@ pub mod exit;
 pub mod failure;
 pub mod governor;
 pub mod human;
+pub mod import;
 pub mod kernel;
 pub mod ledger;
 pub mod logging;

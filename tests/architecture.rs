@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("governor", &["config", "failure", "human", "kernel"]),
     ("run", &["backup", "config", "exit", "failure", "governor", "human", "kernel", "ledger"]),
     ("doctor", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "run"]),
+    ("import", &["config", "human", "kernel", "schedule"]),
     ("report", &["config", "exit", "failure", "governor", "human", "kernel", "ledger", "run", "schedule"]),
     (
         "daemon",
@@ -26,8 +27,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "backup", "config", "daemon", "doctor", "exit", "failure", "human", "kernel", "ledger", "report", "run",
-            "schedule",
+            "backup", "config", "daemon", "doctor", "exit", "failure", "human", "import", "kernel", "ledger", "report",
+            "run", "schedule",
         ],
     ),
 ];

@@ -51,6 +51,8 @@ fn round(jobs: &[Schedule], at: DateTime<Utc>) -> f64 {
 
 fn main() -> ExitCode {
     let closed = Windows::new(vec!["22:00-23:00".parse().unwrap()], vec!["sat,sun".parse().unwrap()]).unwrap();
+    // A machine that does other things besides: only what is wrong by far is told.
+    let goal = if std::env::args().any(|word| word == "--quick") { 10.0 * GOAL } else { GOAL };
     let mut missed = false;
     for (windows, what) in [(Windows::default(), "no windows"), (closed, "all closed")] {
         let jobs = jobs(&windows);
@@ -59,11 +61,11 @@ fn main() -> ExitCode {
             let rounds: Vec<f64> = (0..ROUNDS).map(|_| round(&jobs, at)).collect();
             let middle = median(&rounds);
             println!("{JOBS} jobs, {what}, {when}: {middle:.2} ms");
-            missed |= middle > GOAL;
+            missed |= middle > goal;
         }
     }
     if missed {
-        println!("the goal is {GOAL} ms");
+        println!("the goal is {goal} ms");
     }
     ExitCode::from(u8::from(missed))
 }

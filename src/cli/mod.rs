@@ -7,12 +7,14 @@ mod daemon;
 mod doctor;
 mod exec;
 mod history;
+mod import_crontab;
 mod log;
 mod next;
 mod order;
 mod output;
 mod payload;
 mod probe;
+mod reload;
 mod restore;
 mod run;
 mod status;
@@ -97,16 +99,20 @@ pub enum Command {
     Verify(verify::Args),
     /// Bring an artifact back, into a directory or a database
     Restore(restore::Args),
-    /// End the run of a job that is under way
+    /// End the run of a job, or take it out of the queue
     Cancel(order::CancelArgs),
-    /// Let the run of a job stand still for a while
+    /// Let a job, or all of them, stand still for a while
     Pause(order::PauseArgs),
-    /// Let a paused run go on
+    /// Take a pause back
     Resume(order::ResumeArgs),
-    /// Hold the run of a job to a pace for a while
+    /// Hold the runs of a job to a pace for a while
     Throttle(order::ThrottleArgs),
+    /// Let the daemon read the policies again
+    Reload(reload::Args),
     /// Look for errors in the policies
     Check(check::Args),
+    /// Show what becomes of the lines of a crontab
+    ImportCrontab(import_crontab::Args),
     /// Say what this machine has of what backups need, and what is missing
     Doctor(doctor::Args),
     /// The process of one run
@@ -157,7 +163,9 @@ pub fn main(args: Args) -> Result<u8, Failure> {
         Command::Pause(args) => order::pause(&context?, &args),
         Command::Resume(args) => order::resume(&context?, &args),
         Command::Throttle(args) => order::throttle(&context?, &args),
+        Command::Reload(args) => reload::main(&context?, &args),
         Command::Check(args) => check::main(&context?, &args),
+        Command::ImportCrontab(args) => import_crontab::main(&context?, &args),
         Command::Doctor(args) => doctor::main(&context?, &args),
     }
 }

@@ -3,8 +3,12 @@
 use super::context::block_on;
 use super::{Context, output};
 use crate::config::governor::Mode;
+use crate::daemon::client::Client;
+use crate::daemon::protocol::Order;
+use crate::daemon::turn;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::human::printable;
 use crate::kernel::clock::Stamp;
 use crate::report::live::{Detail, Live};
 use crate::run::launch::{self, Starter};
@@ -13,10 +17,13 @@ use crate::run::request::{Action, Request, new_id};
 
 /// Run a job now.
 ///
-/// The run goes on when this program is killed or its terminal closed; Ctrl-C cancels it cleanly, twice ends it at once.
+/// Where a daemon is there, the run waits for its turn: for other runs on the same disk, for jobs it comes after, for a calm
+/// machine. It goes on when this program is killed or its terminal closed; Ctrl-C cancels it cleanly, twice ends it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   govern run etc             make the backup now, with progress on a terminal
+  govern run etc --now       begin without waiting for others
+  govern run etc --detach    let the daemon start it as soon as it is its turn, and return
   govern run etc --watch     see what the governor sees, live
   govern run etc --sense-only
                              let nothing be slowed, and read in the log what would have been
@@ -34,6 +41,12 @@ pub struct Args {
     /// Only record what the governor would do: nothing is slowed
     #[arg(long, conflicts_with = "dry_run")]
     sense_only: bool,
+    /// Do not wait for other runs, nor for a calm machine
+    #[arg(long, conflicts_with = "dry_run")]
+    now: bool,
+    /// Let the daemon start it, and return at once
+    #[arg(long, conflicts_with_all = ["dry_run", "now", "watch", "sense_only", "quiet", "verbose"])]
+    detach: bool,
     /// As JSON, with --dry-run
     #[arg(long, requires = "dry_run")]
     json: bool,
@@ -65,6 +78,9 @@ impl HowMuch {
 
 /// Runs it.
 pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
+    if args.detach {
+        return detach(context, &args.job);
+    }
     let mut job = context.job(&args.job)?;
     if args.sense_only {
         if job.policy.governor.mode == Mode::Off {
@@ -93,15 +109,45 @@ pub fn main(context: &Context, args: &Args) -> Result<u8, Failure> {
         return Ok(0);
     }
     let detail = if args.watch { Detail::Governor } else { args.how_much.detail() };
-    perform(context, &request, detail)
+    let told = |text: &str| {
+        if !args.how_much.quiet {
+            output::say(&printable(&format!("{}: {text}", args.job)));
+        }
+    };
+    block_on(async {
+        let turn = turn::wait(&context.dirs.state, &args.job, args.now, told).await?;
+        let run = turn.as_ref().map_or(request.run, |turn| turn.run.clone());
+        let code = begin(context, &Request { run, asked_at: Stamp::now(), ..request }, detail).await;
+        // The place was held until here.
+        drop(turn);
+        code
+    })
+}
+
+/// Has the daemon start it.
+fn detach(context: &Context, job: &str) -> Result<u8, Failure> {
+    let order = Order::Run { job: job.to_owned() };
+    let done =
+        block_on(async { Ok(Client::connect(&context.dirs.state).await?.order(order).await?) }).map_err(|failure| {
+            match failure.code == Exit::Unavailable.code() {
+                true => {
+                    failure.hint("without `--detach` it is started by this program, and goes on when that is killed")
+                }
+                false => failure,
+            }
+        })?;
+    output::say(&printable(&done));
+    Ok(Exit::Ok.code())
 }
 
 /// Starts a run and shows it until its end.
 pub fn perform(context: &Context, request: &Request, detail: Detail) -> Result<u8, Failure> {
+    block_on(begin(context, request, detail))
+}
+
+async fn begin(context: &Context, request: &Request, detail: Detail) -> Result<u8, Failure> {
     let state = &context.dirs.state;
     let mut live = Live::new(request.policy.job.as_str(), detail, context.stderr_is_terminal());
-    block_on(async {
-        let launched = launch::launch(state, request, Starter::Own).await?;
-        launched.follow(state, |event| live.hear(event)).await
-    })
+    let launched = launch::launch(state, request, Starter::Own).await?;
+    launched.follow(state, |event| live.hear(event)).await
 }

@@ -155,6 +155,26 @@ pub fn load_in(dir: &Path, zone: &MachineZone) -> Loaded {
     loaded
 }
 
+/// Reads a job's file that is on no disk yet, as the only one beside an empty `govern.toml`.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn job_of_text(path: &Path, text: &str, zone: &MachineZone) -> Result<Job, Diagnostics> {
+    let mut out = Diagnostics::default();
+    let file = out.add_file(path, Some(text));
+    let known = KnownKeys::new(file);
+    let machine = nothing_typed(file);
+    let (slice, governor) =
+        (rules::slice(&mut out, &machine.slice), governor::rules::machine(&mut out, &machine.governor.keys));
+    let for_all =
+        resolve::Machine { defaults: &machine.defaults.keys, slice: &slice.limits, governor: &governor, zone };
+    let found = job_text(&mut out, path.to_path_buf(), file, text, &known, &for_all);
+    match found.job.filter(|_| found.name.is_some() && !out.has_errors()) {
+        Some((policy, settings)) => Ok(Job { policy, settings, file: found.path }),
+        None => Err(out),
+    }
+}
+
 /// A file of `jobs/`, read.
 struct Found {
     path: PathBuf,
@@ -234,7 +254,7 @@ fn machine_file(out: &mut Diagnostics, path: &Path, known: &KnownKeys) -> (Machi
         None => nothing_typed(known.nowhere),
     };
     if out.has_errors_in(file) {
-        machine.defaults.keys.shared.doubt();
+        machine.defaults.keys.doubt();
         machine.governor.keys.doubt();
     }
     (machine, Some(file))
@@ -242,11 +262,27 @@ fn machine_file(out: &mut Diagnostics, path: &Path, known: &KnownKeys) -> (Machi
 
 fn job_file(out: &mut Diagnostics, path: PathBuf, known: &KnownKeys, machine: &resolve::Machine<'_>) -> Found {
     let (file, text) = read(out, &path);
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let Some(text) = text else { return Found { path, file, called: stem, name: None, after: vec![], job: None } };
+    match text {
+        Some(text) => job_text(out, path, file, &text, known, machine),
+        None => Found { called: stem(&path), path, file, name: None, after: vec![], job: None },
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn job_text(
+    out: &mut Diagnostics,
+    path: PathBuf,
+    file: FileId,
+    text: &str,
+    known: &KnownKeys,
+    machine: &resolve::Machine<'_>,
+) -> Found {
     let elsewhere = (known.machine.clone(), "`govern.toml`");
-    let (typed, whole) = parse(out, file, &text, &known.job, elsewhere, JobFile::read);
-    let called = typed.name.given().map_or(stem, |typed| typed.value.clone());
+    let (typed, whole) = parse(out, file, text, &known.job, elsewhere, JobFile::read);
+    let called = typed.name.given().map_or_else(|| stem(&path), |typed| typed.value.clone());
     // Of a file that is only partly understood nothing can be said to be missing.
     if !whole {
         return Found { path, file, called, name: None, after: vec![], job: None };

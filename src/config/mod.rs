@@ -30,7 +30,7 @@ pub mod units;
 pub mod value;
 
 pub use dirs::Dirs;
-pub use load::{Job, Loaded, load};
+pub use load::{Job, Loaded, job_of_text, load};
 
 #[cfg(test)]
 mod tests;

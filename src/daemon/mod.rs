@@ -14,7 +14,7 @@
 //! - [`facts`]: what the scheduling loop lets others see
 //! - [`place`]: where the control socket is
 //! - [`protocol`]: what is said through the control socket
-//! - [`server`] and [`client`]: its two ends
+//! - [`server`] and [`client`]: its two ends; [`turn`]: how `govern run` waits for its turn
 
 mod book;
 pub mod client;
@@ -30,3 +30,4 @@ mod runs;
 pub mod serve;
 pub mod server;
 mod story;
+pub mod turn;

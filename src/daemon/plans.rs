@@ -9,15 +9,11 @@ use chrono::TimeDelta;
 use super::core::words::{Planned, Plans};
 use crate::config::Loaded;
 use crate::config::policy::{Kind, Policy};
-use crate::kernel::{fs, process};
 use crate::run::limits::ground::{self, Work};
 use crate::schedule::jitter;
 
 /// Where Debian's PostgreSQL has its data: what a dump of a local server reads from, which no path of its policy says.
 const POSTGRESQL: &str = "/var/lib/postgresql";
-
-/// Identifies an installation: machine-id(5).
-const MACHINE_ID: &str = "/etc/machine-id";
 
 /// What a reading of the configuration comes to.
 #[derive(Debug, Clone)]
@@ -60,12 +56,6 @@ pub fn plans(loaded: &Loaded, before: &Plans, host: &str) -> Reading {
         plans.jobs.clone_from(&before.jobs);
     }
     Reading { plans, troubles }
-}
-
-/// What tells this machine from others with the same policies.
-pub fn host() -> String {
-    let id = fs::read_text_if_any(Path::new(MACHINE_ID)).ok().flatten();
-    id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()).unwrap_or_else(process::host_name)
 }
 
 /// The lowest disks that each job reads or writes, as far as that can be told. Asks file systems, and so may take as long as the

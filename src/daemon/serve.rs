@@ -31,7 +31,7 @@ use crate::kernel::clock::Stamp;
 use crate::kernel::lock::{Attempt, Lock};
 use crate::kernel::notify::Supervisor;
 use crate::kernel::watch::Watch;
-use crate::kernel::{fs, process};
+use crate::kernel::{fs, machine, process};
 use crate::ledger::occasions::Record;
 use crate::report::snapshot::Daemon;
 use crate::run::request::new_id;
@@ -145,7 +145,7 @@ enum Echo {
 
 impl Loop {
     async fn begin(dirs: &Dirs, loaded: Loaded, supervisor: Supervisor) -> Result<Loop, Failure> {
-        let host = plans::host();
+        let host = machine::id();
         let limits = Limits::default();
         let none = Plans {
             jobs: BTreeMap::new(),
@@ -359,7 +359,10 @@ impl Loop {
         if news {
             self.tell_troubles();
         }
-        let text = format!("{} jobs are scheduled", self.plans.jobs.len());
+        let text = match self.plans.jobs.len() {
+            1 => "one job is scheduled".to_owned(),
+            jobs => format!("{jobs} jobs are scheduled"),
+        };
         tracing::info!("the policies were read again: {text}");
         self.step(Input::Plans(plans));
         self.look_at_disks();
@@ -368,7 +371,7 @@ impl Loop {
             let answer = match self.troubles.as_slice() {
                 [] => Answer::Done { text },
                 troubles => Answer::Refused {
-                    failure: Failure::new(Exit::Config, format!("{text}, but {}", troubles.join("; ")))
+                    failure: Failure::new(Exit::Config, format!("{}; {text}", troubles.join("; ")))
                         .hint("`govern check` shows the errors"),
                 },
             };

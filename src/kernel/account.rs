@@ -7,6 +7,9 @@ use nix::unistd::{Gid, Group, Uid, User, geteuid, getgrouplist};
 
 use super::{Error, Result};
 
+/// The user id of root.
+pub const ROOT: u32 = 0;
+
 /// An account a payload runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {

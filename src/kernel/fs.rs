@@ -35,6 +35,15 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| Error::path("read", path, e))
 }
 
+/// The whole of a file that somebody named. What is no file, such as a FIFO, is refused: it could be waited for for ever.
+pub fn read_regular(path: &Path) -> Result<Vec<u8>> {
+    let read = || match fs::metadata(path)? {
+        meta if meta.is_file() || meta.is_dir() => fs::read(path),
+        _ => Err(io::Error::other("it is not a regular file")),
+    };
+    read().map_err(|e| Error::path("read", path, e))
+}
+
 /// The whole of a file that may hold anything, or `None` where there is none; what is no UTF-8 is replaced.
 pub fn read_text_lossy(path: &Path) -> Result<Option<String>> {
     match fs::read(path) {

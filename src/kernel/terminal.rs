@@ -1,4 +1,4 @@
-//! What the standard streams are connected to.
+//! The standard streams: what they are connected to, and reading them.
 
 use std::io::IsTerminal;
 
@@ -18,4 +18,11 @@ pub fn width() -> Option<usize> {
     // SAFETY: the kernel writes one `winsize`, which this is.
     let done = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
     (done == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// All of standard input, to its end.
+pub fn read_stdin() -> super::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes);
+    read.map(|_| bytes).map_err(|e| super::Error::about("read", "standard input", e))
 }

@@ -114,8 +114,8 @@ pub struct RunFilter {
     pub state: Option<State>,
     /// Not in this state.
     pub not_state: Option<State>,
-    /// Of this action only.
-    pub action: Option<String>,
+    /// Of these actions only, if any are named.
+    pub actions: Vec<String>,
     /// Begun at or after this moment (µs since 1970).
     pub since_us: Option<i64>,
     /// Begun before this moment (µs since 1970).
@@ -128,29 +128,42 @@ const RUN: &str =
     "run, job, kind, action, level, pid, state, reason, started_us, started_offset, ended_us, ended_offset,
     wall_us, active_us, waiting_us, throttled_us, paused_us, read_bytes, written_bytes, cpu_us, peak_memory, exit_code";
 
+/// The query for a filter. Only conditions that are asked for are written, so that each shape of query can use its index.
+pub(super) fn runs_sql(filter: &RunFilter) -> (String, Vec<Box<dyn rusqlite::ToSql>>) {
+    // The index of open runs serves a literal alone; and left to itself the planner walks through all runs to spare a sort of few.
+    let (index, state) = match filter.state {
+        Some(State::Running) => ("INDEXED BY runs_open WHERE state = 'running'", None),
+        other => ("WHERE 1", other),
+    };
+    let mut sql = format!("SELECT {RUN} FROM runs {index}");
+    let mut values: Vec<Box<dyn rusqlite::ToSql>> = vec![];
+    let mut condition = |text: &str, value: Option<Box<dyn rusqlite::ToSql>>| {
+        if let Some(value) = value {
+            sql.push_str(text);
+            values.push(value);
+        }
+    };
+    condition(" AND job = ?", filter.job.clone().map(|v| Box::new(v) as _));
+    condition(" AND state = ?", state.map(|v| Box::new(v.word()) as _));
+    condition(" AND state <> ?", filter.not_state.map(|v| Box::new(v.word()) as _));
+    condition(" AND started_us >= ?", filter.since_us.map(|v| Box::new(v) as _));
+    condition(" AND started_us < ?", filter.before_us.map(|v| Box::new(v) as _));
+    if !filter.actions.is_empty() {
+        sql.push_str(&format!(" AND action IN ({})", vec!["?"; filter.actions.len()].join(", ")));
+        values.extend(filter.actions.iter().map(|action| Box::new(action.clone()) as _));
+    }
+    sql.push_str(" ORDER BY started_us DESC");
+    if let Some(limit) = filter.limit {
+        sql.push_str(&format!(" LIMIT {limit}"));
+    }
+    (sql, values)
+}
+
 impl Ledger {
     /// Runs, the newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>> {
         self.sql("read runs", |c| {
-            // Only conditions that are asked for are written, so that each shape of query can use its index.
-            let mut sql = format!("SELECT {RUN} FROM runs WHERE 1");
-            let mut values: Vec<Box<dyn rusqlite::ToSql>> = vec![];
-            let mut condition = |text: &str, value: Option<Box<dyn rusqlite::ToSql>>| {
-                if let Some(value) = value {
-                    sql.push_str(text);
-                    values.push(value);
-                }
-            };
-            condition(" AND job = ?", filter.job.clone().map(|v| Box::new(v) as _));
-            condition(" AND state = ?", filter.state.map(|v| Box::new(v.word()) as _));
-            condition(" AND state <> ?", filter.not_state.map(|v| Box::new(v.word()) as _));
-            condition(" AND action = ?", filter.action.clone().map(|v| Box::new(v) as _));
-            condition(" AND started_us >= ?", filter.since_us.map(|v| Box::new(v) as _));
-            condition(" AND started_us < ?", filter.before_us.map(|v| Box::new(v) as _));
-            sql.push_str(" ORDER BY started_us DESC");
-            if let Some(limit) = filter.limit {
-                sql.push_str(&format!(" LIMIT {limit}"));
-            }
+            let (sql, values) = runs_sql(filter);
             c.prepare(&sql)?.query_map(rusqlite::params_from_iter(values), run_row)?.collect()
         })
     }
@@ -158,27 +171,20 @@ impl Ledger {
     /// The run of a job that says most about it: one that is under way, else the newest that was not refused at the door. Only of
     /// these actions, if any are given.
     pub fn telling_run(&self, job: Option<&str>, actions: &[&str]) -> Result<Option<RunRow>> {
-        let mut newest: Option<RunRow> = None;
-        let actions: Vec<Option<&str>> =
-            if actions.is_empty() { vec![None] } else { actions.iter().copied().map(Some).collect() };
-        for state in [Some(State::Running), None] {
-            for action in &actions {
-                let filter = RunFilter {
-                    job: job.map(str::to_owned),
-                    action: action.map(str::to_owned),
-                    state,
-                    not_state: Some(State::Skipped),
-                    limit: Some(1),
-                    ..RunFilter::default()
-                };
-                let found = self.runs(&filter)?.into_iter().next();
-                newest = [newest, found].into_iter().flatten().max_by_key(|run| run.started);
-            }
-            if newest.is_some() {
-                break;
-            }
+        let job = job.map(str::to_owned);
+        let open = RunFilter { job: job.clone(), state: Some(State::Running), ..RunFilter::default() };
+        let is_asked_for = |run: &RunRow| actions.is_empty() || actions.contains(&run.action.as_str());
+        if let Some(run) = self.runs(&open)?.into_iter().find(is_asked_for) {
+            return Ok(Some(run));
         }
-        Ok(newest)
+        let ended = RunFilter {
+            job,
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+            not_state: Some(State::Skipped),
+            limit: Some(1),
+            ..RunFilter::default()
+        };
+        Ok(self.runs(&ended)?.into_iter().next())
     }
 
     /// Runs whose id begins like this, an exact match first.

@@ -32,7 +32,7 @@ impl Snapshot {
     pub fn only(&self, jobs: &[String]) -> Result<Snapshot, Failure> {
         if let Some(unknown) = jobs.iter().find(|job| !self.jobs.iter().any(|row| row.job == **job)) {
             let what = format!("there is no job `{unknown}`, and none of that name ever ran");
-            return Err(Failure::new(Exit::Usage, what));
+            return Err(Failure::new(Exit::Usage, what).hint("`govern status` shows all of them"));
         }
         let mut snapshot = self.clone();
         snapshot.jobs.retain(|row| jobs.is_empty() || jobs.contains(&row.job));

@@ -17,18 +17,19 @@ use crate::ledger::{Ledger, State};
 /// So long an answer is waited for. A worker answers at once, unless it is stopped.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The runs of a job that are under way.
-pub fn under_way(state: &Path, job: &str) -> Result<Vec<RunRow>, Failure> {
+/// The runs of a job that are under way; of every job, if none is named.
+pub fn under_way(state: &Path, job: Option<&str>) -> Result<Vec<RunRow>, Failure> {
     let Some(ledger) = Ledger::open_to_read(state)? else { return Ok(vec![]) };
-    Ok(ledger.runs(&RunFilter { job: Some(job.to_owned()), state: Some(State::Running), ..RunFilter::default() })?)
+    let job = job.map(str::to_owned);
+    Ok(ledger.runs(&RunFilter { job, state: Some(State::Running), ..RunFilter::default() })?)
 }
 
-/// Gives an order to every run of a job that is under way; says to how many.
-pub async fn order(state: &Path, job: &str, order: Order) -> Result<usize, Failure> {
+/// Gives an order to every run of a job that is under way, or of every job; says to how many.
+pub async fn order(state: &Path, job: Option<&str>, order: Order) -> Result<usize, Failure> {
     let runs = under_way(state, job)?;
     if runs.is_empty() {
-        return Err(Failure::new(Exit::Usage, format!("no run of job `{job}` is under way"))
-            .hint("`govern status` shows what is"));
+        let what = job.map_or_else(|| "no run".to_owned(), |job| format!("no run of job `{job}`"));
+        return Err(Failure::new(Exit::Usage, format!("{what} is under way")).hint("`govern status` shows what is"));
     }
     for run in &runs {
         give(state, &run.run, order).await?;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod artifacts;
+mod control;
 mod crash;
 mod doctor;
 mod errors;
@@ -9,6 +10,7 @@ mod exec;
 mod filesystem;
 mod governor;
 mod harness;
+mod import;
 mod journal;
 mod postgres;
 mod regressions;

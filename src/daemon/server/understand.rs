@@ -11,8 +11,8 @@ use crate::failure::Failure;
 /// Milliseconds between two answers to a watcher.
 const EVERY_MS: RangeInclusive<u64> = 250..=60_000;
 
-/// Shortest and longest pause or pace, in seconds: a leap year. What lasts longer belongs into a policy.
-const SECONDS: RangeInclusive<u64> = 1..=366 * 86_400;
+/// Whatever is at least 1; how long a pause may be is for the loop to say.
+const SOME: RangeInclusive<u64> = 1..=u64::MAX;
 
 /// Every word a line may have as its `ask`.
 const WORDS: [&str; 9] = ["status", "watch", "run", "admit", "cancel", "pause", "resume", "throttle", "reload"];
@@ -71,17 +71,20 @@ pub fn understand(line: &[u8]) -> Result<Question, (u64, Failure)> {
 fn out_of_range(ask: &Ask) -> Option<Failure> {
     match ask {
         Ask::Watch { every_ms, .. } => check("every_ms", *every_ms, EVERY_MS),
-        Ask::Order(Order::Pause { seconds, .. }) => check("seconds", *seconds, SECONDS),
+        Ask::Order(Order::Pause { seconds, .. }) => check("seconds", *seconds, SOME),
         Ask::Order(Order::Throttle { seconds, rate, .. }) => {
-            check("seconds", *seconds, SECONDS).or_else(|| check("rate", (*rate)?, 1..=u64::MAX))
+            check("seconds", *seconds, SOME).or_else(|| check("rate", (*rate)?, SOME))
         }
         Ask::Status { .. } | Ask::Order(_) => None,
     }
 }
 
 fn check(what: &str, value: u64, range: RangeInclusive<u64>) -> Option<Failure> {
-    let failure = || Failure::new(Exit::Usage, format!("`{what}` is {value}"));
-    (!range.contains(&value)).then(|| failure().hint(format!("it may be {} to {}", range.start(), range.end())))
+    let hint = match range.end() {
+        &u64::MAX => format!("it must be at least {}", range.start()),
+        end => format!("it may be {} to {end}", range.start()),
+    };
+    (!range.contains(&value)).then(|| Failure::new(Exit::Usage, format!("`{what}` is {value}")).hint(hint))
 }
 
 #[cfg(test)]
@@ -138,7 +141,7 @@ mod tests {
         ");
         insta::assert_snapshot!(refused(r#"{"v":1,"ask":"pause","seconds":0}"#), @r"
         0: `seconds` is 0
-        hint: it may be 1 to 31622400
+        hint: it must be at least 1
         ");
         for bad in ["", "[]", "null", "{}", r#"{"ask":"status"}"#, r#"{"v":-1,"ask":"status"}"#, r#"{"v":1}"#] {
             refused(bad);

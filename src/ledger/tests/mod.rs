@@ -1,3 +1,5 @@
+mod many;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
