@@ -9,7 +9,7 @@ use crate::machine::Machine;
 const LINES: [&str; 20] = [
     "30 2 * * *",
     "0 2 * * sun",
-    "15 2 28 mar *",
+    "15,45 2 28 mar *",
     "*/30 2 * * *",
     "*/5 * * * *",
     "59 1 * * *",
@@ -70,15 +70,19 @@ fn by_line(text: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 pub fn cron_agrees_in_spring(machine: &mut Machine) {
-    let [cron, govern] = side_by_side(machine, "2027-03-28 01:55:30", 8);
+    let [mut cron, govern] = side_by_side(machine, "2027-03-28 00:55:30Z", 8);
     println!("  {} of {} lines ran", cron.len(), LINES.len());
-    assert_eq!(govern, cron);
     assert_eq!(cron["30 2 * * *"], ["03:00 +0200"], "what was skipped starts right after");
     assert!(!cron.contains_key("*/30 2 * * *"));
+    // Cron starts a line once for each time that was skipped, all at the same moment. For a backup one will do.
+    let several = cron.get_mut("15,45 2 28 mar *").unwrap();
+    assert_eq!(*several, ["03:00 +0200", "03:00 +0200"]);
+    several.dedup();
+    assert_eq!(govern, cron);
 }
 
 pub fn cron_agrees_in_autumn(machine: &mut Machine) {
-    let [cron, govern] = side_by_side(machine, "2027-10-31 02:55:30", 8);
+    let [cron, govern] = side_by_side(machine, "2027-10-31 00:55:30Z", 8);
     println!("  {} of {} lines ran", cron.len(), LINES.len());
     assert_eq!(govern, cron);
     assert_eq!(cron["*/5 * * * *"].len(), 1, "{cron:?}");
