@@ -60,7 +60,7 @@ pub async fn serve(dirs: &Dirs) -> Result<(), Failure> {
     let (orders, mut asked) = mpsc::channel(WAITING);
     let server = Server::start(server::listen(dirs)?, dirs.state.clone(), daemon.facts.subscribe(), orders)?;
     daemon.supervisor.ready(&story(&daemon.core, daemon.troubles.len()));
-    tracing::info!("{} jobs are scheduled", daemon.plans.jobs.len());
+    tracing::info!("{}", scheduled(&daemon.plans));
     daemon.run(&mut asked, &mut signals).await?;
     daemon.supervisor.stopping("runs under way go on");
     tracing::info!("ended; runs under way go on");
@@ -432,7 +432,7 @@ impl Loop {
         if news {
             self.tell_troubles();
         }
-        let text = format!("{} jobs are scheduled", self.plans.jobs.len());
+        let text = scheduled(&self.plans);
         tracing::info!("the policies were read again: {text}");
         self.step(Input::Plans(plans));
         if let Some(client) = client {
@@ -500,6 +500,14 @@ fn about(since: Stamp, running: u32, plans: &Plans, troubles: &[String]) -> Daem
         running,
         max_running: plans.max_running,
         troubles: troubles.to_vec(),
+    }
+}
+
+/// How many jobs there are.
+fn scheduled(plans: &Plans) -> String {
+    match plans.jobs.len() {
+        1 => "one job is scheduled".to_owned(),
+        jobs => format!("{jobs} jobs are scheduled"),
     }
 }
 
