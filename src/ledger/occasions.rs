@@ -232,7 +232,7 @@ fn occasion_known(tx: &Connection, it: &Occasion) -> rusqlite::Result<()> {
          VALUES (:job, :due, :cause, :attempt, :failures, :state, :run, :reason, :not_before, :until, :count, :at)
          ON CONFLICT (job, due_us, cause, attempt) DO UPDATE
          SET state = excluded.state, run = excluded.run, reason = excluded.reason, not_before_us = excluded.not_before_us,
-             at_us = excluded.at_us",
+             failures = excluded.failures, until_us = excluded.until_us, count = excluded.count, at_us = excluded.at_us",
     )?
     .execute(named_params! {
         ":job": it.job, ":due": it.due_us, ":cause": it.cause.word(), ":attempt": it.attempt, ":failures": it.failures,

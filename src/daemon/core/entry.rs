@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use super::words::{Client, Moment};
 use crate::ledger::occasions::{Cause, Fate, Occasion};
 
+/// What tells one from all others: the job, when it was due, why, the attempt.
+pub type Key = (String, Moment, Cause, u32);
+
 /// Something that was due and waits for its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
@@ -72,6 +75,17 @@ impl Waiting {
             not_before: moment(occasion.not_before_us),
             ..Waiting::new(&occasion.job, moment(occasion.due_us), occasion.cause)
         }
+    }
+
+    /// What tells it from all others.
+    pub fn key(&self) -> Key {
+        (self.job.clone(), self.due, self.cause, self.attempt)
+    }
+
+    /// Whether the schedule asked for both at the same moment.
+    pub fn is(&self, other: &Waiting) -> bool {
+        let scheduled = |it: &Waiting| matches!(it.cause, Cause::Schedule | Cause::Missed);
+        self.job == other.job && self.due == other.due && scheduled(self) && scheduled(other)
     }
 
     /// Whether somebody asked for it, who is not told "outside its window".

@@ -43,7 +43,7 @@ use crate::schedule::{Missed, jitter};
 
 use admission::{LOOK_AGAIN, LOOKS, Scene, Verdict, Wait, judge};
 use due::{Dues, dues};
-use entry::{Running, Waiting};
+use entry::{Key, Running, Waiting};
 use holds::Holds;
 use job::Job;
 use retry::{Attempt, Next};
@@ -64,7 +64,6 @@ pub struct Core {
     /// When each job is due next, the earliest first.
     ahead: BTreeSet<(Moment, String)>,
     waiting: Vec<Waiting>,
-    /// How many of `waiting`, from the front, are written down.
     running: BTreeMap<String, Running>,
     holds: Holds,
     climate: Option<Climate>,
@@ -72,7 +71,7 @@ pub struct Core {
     look_again: Option<Moment>,
     last: Moment,
     /// What is new in `waiting` and not yet written down.
-    fresh: BTreeSet<(String, Moment, Cause, u32)>,
+    fresh: BTreeSet<Key>,
 }
 
 impl Core {
@@ -111,14 +110,19 @@ impl Core {
     fn follow_clock(&mut self, now: Moment, out: &mut Vec<Output>) {
         let back = self.last - now;
         self.last = now;
+        // What was seen at a time that is yet to come is no news of the machine any more.
+        self.climate = self.climate.filter(|climate| climate.at <= now);
         if back <= CORRECTION {
             return;
         }
         say(out, None, true, format!("the clock went back by {} h: schedules begin anew from here", back.num_hours()));
         self.holds.shift(-back);
+        out.extend(self.holds.in_force(now).map(orders::held));
         for entry in &mut self.waiting {
             entry.not_before -= back;
             entry.patient_since = entry.patient_since.map(|since| since - back);
+            // Whoever comes after this daemon knows nothing of the wrong time.
+            self.fresh.insert(entry.key());
         }
         for running in self.running.values_mut() {
             running.since -= back;
@@ -141,8 +145,9 @@ impl Core {
         }
     }
 
-    /// From now on these are the policies. A schedule that is new or has changed counts from now.
+    /// From now on these are the policies. A schedule that is new or has changed counts from now; what it asked for before was due.
     fn adopt(&mut self, now: Moment, plans: Plans, out: &mut Vec<Output>) {
+        self.note_what_is_due(now, out);
         let before = std::mem::replace(&mut self.plans, plans);
         for (name, plan) in &self.plans.jobs {
             let same = before.jobs.get(name).is_some_and(|old| old.policy.schedule == plan.policy.schedule);
@@ -203,15 +208,32 @@ impl Core {
         for due in found.missed {
             let later = now + jitter::delay("catch up", name, within);
             let why = "it was missed; runs that were missed begin one after the other".to_owned();
-            self.enqueue(Waiting { not_before: later, why, ..Waiting::new(name, due, Cause::Missed) });
+            let entry = Waiting { not_before: later, why, ..Waiting::new(name, due, Cause::Missed) };
+            if plan.policy.schedule.missed == Missed::All {
+                if !self.knows(&entry) {
+                    self.enqueue(entry);
+                }
+            } else if let Some(entry) = self.take_turn(now, plan, entry, out) {
+                self.enqueue(entry);
+            }
         }
         for due in found.now {
             self.due_now(now, plan, Waiting::new(name, due, Cause::Schedule), out);
         }
     }
 
-    /// The schedule says so, now: what of the same job waits or is under way decides.
-    fn due_now(&mut self, now: Moment, plan: &Planned, entry: Waiting, out: &mut Vec<Output>) {
+    /// A clock that was put back may find it waiting, or under way, since before that: then it is that very one.
+    fn knows(&self, entry: &Waiting) -> bool {
+        let under_way = self.running.values().filter_map(|running| running.due.as_ref());
+        self.waiting.iter().chain(under_way).any(|known| known.is(entry))
+    }
+
+    /// Of what waits of one job, this does for what failed and for what was missed; and what else waits does for this. `None`: it
+    /// will not be run.
+    fn take_turn(&mut self, now: Moment, plan: &Planned, entry: Waiting, out: &mut Vec<Output>) -> Option<Waiting> {
+        if self.knows(&entry) {
+            return None;
+        }
         let does_for = |other: &Waiting| match other.cause {
             Cause::Retry => true,
             Cause::Missed => plan.policy.schedule.missed != Missed::All,
@@ -225,8 +247,15 @@ impl Core {
             self.skip(now, &other, "the next one is due".to_owned(), out);
         }
         if self.waiting.iter().any(|other| other.job == entry.job && other.cause != Cause::Missed) {
-            return self.skip(now, &entry, "the one before it still waits".to_owned(), out);
+            self.skip(now, &entry, "the one before it still waits".to_owned(), out);
+            return None;
         }
+        Some(entry)
+    }
+
+    /// The schedule says so, now: what of the same job waits or is under way decides.
+    fn due_now(&mut self, now: Moment, plan: &Planned, entry: Waiting, out: &mut Vec<Output>) {
+        let Some(entry) = self.take_turn(now, plan, entry, out) else { return };
         let Some(running) = self.running.values_mut().find(|running| running.job == entry.job) else {
             return self.enqueue(entry);
         };
@@ -247,13 +276,13 @@ impl Core {
     }
 
     fn enqueue(&mut self, entry: Waiting) {
-        self.fresh.insert((entry.job.clone(), entry.due, entry.cause, entry.attempt));
+        self.fresh.insert(entry.key());
         self.waiting.push(entry);
     }
 
     /// It will not be run.
     fn skip(&mut self, now: Moment, entry: &Waiting, why: String, out: &mut Vec<Output>) {
-        self.fresh.remove(&(entry.job.clone(), entry.due, entry.cause, entry.attempt));
+        self.fresh.remove(&entry.key());
         say(out, Some(&entry.job), false, format!("the run due at {} is skipped: {why}", self.shown(entry)));
         if let Some(job) = self.jobs.get_mut(&entry.job) {
             job.skipped = Some(why.clone());
@@ -332,7 +361,7 @@ impl Core {
     }
 
     fn begin(&mut self, now: Moment, entry: Waiting, plan: &Planned, manner: Manner, out: &mut Vec<Output>) {
-        self.fresh.remove(&(entry.job.clone(), entry.due, entry.cause, entry.attempt));
+        self.fresh.remove(&entry.key());
         let run = (self.names)(now);
         out.push(Output::Record(Record::Occasion(entry.occasion(Fate::Started(run.clone()), now))));
         match entry.client {
@@ -354,8 +383,9 @@ impl Core {
         if fresh.is_empty() {
             return;
         }
-        for entry in &self.waiting {
-            if fresh.contains(&(entry.job.clone(), entry.due, entry.cause, entry.attempt)) {
+        // What a client asked for that starts the run itself is wanted as long as it is there: the next daemon does not know it.
+        for entry in self.waiting.iter().filter(|entry| entry.client.is_none()) {
+            if fresh.contains(&entry.key()) {
                 out.push(Output::Record(Record::Occasion(entry.occasion(Fate::Queued, now))));
             }
         }
@@ -366,7 +396,7 @@ impl Core {
         if matches!(end.state, State::Ok | State::Warning)
             && let Some(job) = self.jobs.get_mut(&running.job)
         {
-            job.last_good = job.last_good.max(Some(end.at));
+            job.last_good = job.last_good.max(Some(end.at.min(now)));
         }
         let Some(entry) = running.due else { return };
         out.push(Output::Record(Record::Occasion(entry.occasion(Fate::Done(run.to_owned()), now))));
@@ -374,6 +404,8 @@ impl Core {
         if entry.is_request() {
             return;
         }
+        // An end in a time that turned out to be wrong is no reason to wait until then.
+        let end = &RunEnd { at: end.at.min(now), ..end.clone() };
         let attempt = Attempt { number: entry.attempt, failures: entry.failures, due: entry.due, next_due: job.next };
         match retry::after(end, attempt, &plan.policy.retry) {
             Next::Nothing => {}

@@ -25,6 +25,12 @@ pub(super) fn not_run(client: Client, job: &str, why: &str) -> Output {
     refused(client, Failure::new(Exit::NotNow, format!("job `{job}` is not run: {why}")))
 }
 
+/// A pause or a pace as it is written down.
+pub(super) fn held(hold: &Hold) -> Output {
+    let (job, pace, until_us) = (hold.job.clone(), hold.pace, hold.until.timestamp_micros());
+    Output::Record(Record::Held { job, pace, until_us })
+}
+
 impl Core {
     /// Does what was ordered, or says why not.
     pub(super) fn obey(&mut self, now: Moment, client: Client, order: &Order, out: &mut Vec<Output>) {
@@ -138,8 +144,7 @@ impl Core {
     }
 
     fn hold(&mut self, hold: Hold, out: &mut Vec<Output>) {
-        let (job, pace, until_us) = (hold.job.clone(), hold.pace, hold.until.timestamp_micros());
-        out.push(Output::Record(Record::Held { job, pace, until_us }));
+        out.push(held(&hold));
         self.holds.set(hold);
     }
 

@@ -59,6 +59,11 @@ impl Core {
         for (job, pace, until_us) in holds {
             core.holds.set(Hold { job, pace, until: moment(until_us) });
         }
+        let latest = considered.iter().map(|(_, us, _)| moment(*us)).max().unwrap_or(now);
+        if latest - now > super::CORRECTION {
+            core.holds.shift(now - latest);
+            out.extend(core.holds.in_force(now).map(super::orders::held));
+        }
         core.know_jobs(now, &considered, &found.last_good, &mut out);
         for (run, job) in found.others {
             core.note_running(now, run, job, None);
@@ -68,6 +73,8 @@ impl Core {
         for (run, end) in ended {
             core.ended(now, &run, &end, &mut out);
         }
+        // With what was noted above: that the machine was booted, that a run is over, is not noted again.
+        core.write_down_what_waits(now, &mut out);
         (core, out)
     }
 
@@ -84,10 +91,12 @@ impl Core {
             let known = remembered.iter().find(|(job, ..)| job == name);
             let at = known.map_or(now, |(_, us, _)| moment(*us));
             // A clock that is far behind what it was is right now, and was wrong before.
-            let at = if at - now > super::CORRECTION { now } else { at };
-            self.jobs.insert(name.clone(), Job::new(at, last_good.get(name).copied()));
+            let corrected = at - now > super::CORRECTION;
+            let at = if corrected { now } else { at };
+            let last_good = last_good.get(name).map(|good| now.min(*good));
+            self.jobs.insert(name.clone(), Job::new(at, last_good));
             let booted = known.is_some_and(|(.., boot)| *boot != self.boot);
-            if known.is_none() || booted {
+            if known.is_none() || booted || corrected {
                 out.push(considered(name, at, &self.boot));
             }
             if booted && plan.policy.schedule.triggers.contains(&Trigger::Boot) {
@@ -109,7 +118,11 @@ impl Core {
     ) -> Vec<(String, RunEnd)> {
         let mut ended = vec![];
         for occasion in open {
-            let entry = Waiting::remembered(&occasion);
+            let mut entry = Waiting::remembered(&occasion);
+            let ahead = moment(occasion.at_us) - now;
+            if ahead > super::CORRECTION {
+                entry.not_before -= ahead;
+            }
             let run = match occasion.fate {
                 crate::ledger::occasions::Fate::Started(run) => Some(run),
                 _ => None,
