@@ -447,16 +447,10 @@ impl Core {
     }
 
     fn never_began(&mut self, now: Moment, run: &str, why: &str, out: &mut Vec<Output>) {
-        let Some(lent) = self.running.get(run).and_then(|running| Some(running.due.as_ref()?.client.is_some())) else {
-            return;
-        };
-        if lent {
-            if let Some(entry) = self.running.remove(run).and_then(|running| running.due) {
-                self.skip(now, &Waiting { client: None, ..entry }, why.to_owned(), out);
-            }
-            return;
-        }
         let Some(running) = self.running.remove(run) else { return };
+        if let Some(entry) = running.due.as_ref().filter(|entry| entry.client.is_some()) {
+            return self.skip(now, &Waiting { client: None, ..entry.clone() }, why.to_owned(), out);
+        }
         let why = format!("run `{run}` could not be started: {why}");
         say(out, Some(&running.job), true, why.clone());
         let Some(entry) = running.due else { return };
