@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::backup::artifact::still_good;
+use crate::config::policy::Policy;
 use crate::daemon::facts::Facts;
 use crate::daemon::protocol::Answer;
 use crate::exit::Exit;
@@ -98,7 +99,9 @@ impl Desk {
         let (state, facts) = (self.state.clone(), Arc::clone(facts));
         spawn_blocking(move || {
             let plans = Plans { daemon: &facts.daemon, agenda: &facts.agenda, holds: &facts.holds };
-            gather(&state, &facts.policies, Some(&plans), |artifact| !look || still_good(artifact))
+            let policies: Vec<&Policy> = facts.policies.jobs.iter().map(AsRef::as_ref).collect();
+            let governor = facts.policies.governor.as_ref();
+            gather(&state, &policies, governor, Some(&plans), |artifact| !look || still_good(artifact))
         })
     }
 }
