@@ -15,15 +15,15 @@ const LINES: [&str; 20] = [
     "59 1 * * *",
     "57-59 1 * * *",
     "0 3 * * *",
-    "5 * * * *",
+    "2 * * * *",
     "0 */3 * * *",
     "@hourly",
-    "3,4 3 1 * sun",
-    "4 3 */2 * sun",
-    "4 3 */3 * 7",
+    "1,2 3 1 * sun",
+    "2 3 */2 * sun",
+    "2 3 */3 * 7",
     "2 3 28,31 Mar,Oct mon",
     "2 3 * jan,feb sun",
-    "4 3 * 1-11/2 0",
+    "2 3 * 1-11/2 0",
     "58 1-3 * * *",
     "50 1,2 * * *",
     "* * * * *",
@@ -70,7 +70,7 @@ fn by_line(text: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 pub fn cron_agrees_in_spring(machine: &mut Machine) {
-    let [mut cron, govern] = side_by_side(machine, "2027-03-28 00:55:30Z", 8);
+    let [mut cron, govern] = side_by_side(machine, "2027-03-28 00:57:30Z", 5);
     println!("  {} of {} lines ran", cron.len(), LINES.len());
     assert_eq!(cron["30 2 * * *"], ["03:00 +0200"], "what was skipped starts right after");
     assert!(!cron.contains_key("*/30 2 * * *"));
@@ -82,7 +82,7 @@ pub fn cron_agrees_in_spring(machine: &mut Machine) {
 }
 
 pub fn cron_agrees_in_autumn(machine: &mut Machine) {
-    let [cron, govern] = side_by_side(machine, "2027-10-31 00:55:30Z", 8);
+    let [cron, govern] = side_by_side(machine, "2027-10-31 00:57:30Z", 5);
     println!("  {} of {} lines ran", cron.len(), LINES.len());
     assert_eq!(govern, cron);
     assert_eq!(cron["*/5 * * * *"].len(), 1, "{cron:?}");
