@@ -78,9 +78,10 @@ fn let_it_come(machine: &Machine) {
     machine.ok("date --set=@$(( ($(date +%s) / 60 + 1) * 60 - 1 )) >/dev/null");
 }
 
-/// The runs of a job, the oldest first.
+/// The backups of a job, the oldest first.
 fn runs(machine: &Machine, job: &str) -> Vec<Value> {
     let mut runs: Vec<Value> = serde_json::from_str(&machine.ok(&format!("govern history {job} --json"))).unwrap();
+    runs.retain(|run| run["action"] == "backup");
     runs.reverse();
     runs
 }
