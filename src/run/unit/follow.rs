@@ -55,6 +55,8 @@ fn end(ours: &str, now: &Service, started: &Result<(), Failure>) -> (u8, String)
         // It is still known.
         _ if now.invocation.as_deref() == Some(ours) => (now.exit_code(), now.describe_end()),
         Ok(()) => (0, "result success".to_owned()),
+        // What systemd said was of the first try, and it keeps what has failed in mind.
+        Err(_) if now.restarts() => (0, "result success".to_owned()),
         Err(failure) => (Exit::Failed.code(), failure.one_line()),
     }
 }
@@ -70,17 +72,19 @@ pub async fn follow(name: &str, record: Option<&Path>) -> Result<u8, Failure> {
     obey_term(&manager, &before.id)?;
     let (started, ours) = start(&manager, &before, record).await?;
     let Some(ours) = ours else {
-        let failure = Failure::new(Exit::Failed, format!("unit `{name}` was not started"));
-        return Err(match started {
-            Err(error) => failure.caused_by(error.one_line()),
-            Ok(()) => failure
-                .caused_by("a `Condition` of its file does not hold, or it ended before it could be seen")
-                .hint(format!("journalctl -u {name}")),
-        });
+        let why = match started {
+            Err(failure) => failure.one_line(),
+            Ok(()) => "a `Condition` of its file does not hold, or it ended before it could be seen".to_owned(),
+        };
+        say(&format!("unit `{name}` was not started: {why}"));
+        return Ok(Exit::Failed.code());
     };
-    let last = until_the_end(&manager, &before.id, &ours).await?;
-    show_journal(&manager, &ours).await;
-    let (code, how) = end(&ours, &last, &started);
+    let mut starts = vec![ours];
+    let last = until_the_end(&manager, &before, &mut starts, record).await?;
+    for start in &starts {
+        show_journal(&manager, start).await;
+    }
+    let (code, how) = end(starts.last().map(String::as_str).unwrap_or_default(), &last, &started);
     // The last line is what a failure of the phase says.
     say(&format!("unit `{name}` has ended: {how}"));
     Ok(code)
@@ -137,7 +141,8 @@ async fn in_the_journal(manager: &Manager, unit: &str, since: Stamp) -> Option<S
 fn last_start(entries: &str) -> Option<String> {
     let of = |line: &str| {
         let entry: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(entry.get("INVOCATION_ID")?.as_str()?.to_owned())
+        // One that was skipped has an empty one.
+        Some(entry.get("INVOCATION_ID")?.as_str().filter(|id| !id.is_empty())?.to_owned())
     };
     entries.lines().rev().find_map(of)
 }
@@ -159,15 +164,31 @@ fn obey_term(manager: &Manager, unit: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Looks until it has done what it does: one that remains active, or that systemd starts again, has not when its start returns.
-async fn until_the_end(manager: &Manager, unit: &str, ours: &str) -> Result<Service, Failure> {
+/// Looks until it has done what it does: one that remains active, or that systemd starts again, has not when its start returns. Each
+/// time systemd starts it again is one more of `starts`.
+async fn until_the_end(
+    manager: &Manager,
+    before: &Service,
+    starts: &mut Vec<String>,
+    record: Option<&Path>,
+) -> Result<Service, Failure> {
     loop {
-        let now = manager.service(unit).await?;
-        if progress(Some(ours), &now) != Progress::AtWork {
+        let now = manager.service(&before.id).await?;
+        if let Some(again) = next_try(before, starts, &now) {
+            note(record, &again)?;
+            starts.push(again);
+        }
+        if progress(starts.last().map(String::as_str), &now) != Progress::AtWork {
             return Ok(now);
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// Another start of a unit that systemd starts again by itself.
+fn next_try(before: &Service, starts: &[String], now: &Service) -> Option<String> {
+    let again = now.invocation.clone().filter(|_| before.restarts())?;
+    (!starts.contains(&again) && before.invocation.as_ref() != Some(&again)).then_some(again)
 }
 
 /// Prints what it wrote. Without a journal there is nothing to print.
@@ -224,11 +245,24 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_started_again_goes_on() {
+        let before = Service { restart: "on-failure".to_owned(), ..seen("1", "failed", "failed") };
+        let starts = ["2".to_owned()];
+        let next = |before: &Service, invocation| next_try(before, &starts, &seen(invocation, "activating", "start"));
+        assert_eq!(next(&before, "3").as_deref(), Some("3"));
+        assert_eq!([next(&before, "1"), next(&before, "2"), next(&before, "")], [None, None, None]);
+        let once = Service { restart: "no".to_owned(), ..before.clone() };
+        assert_eq!(next(&once, "3"), None, "that is somebody else's");
+        let forgotten = Service { restart: "on-failure".to_owned(), ..seen("", "inactive", "dead") };
+        assert_eq!(end("2", &forgotten, &Err(Failure::new(Exit::Failed, "the first try"))).0, 0);
+    }
+
+    #[test]
     fn a_start_is_found_in_the_journal() {
         let entries =
             "{\"MESSAGE\":\"Starting\",\"INVOCATION_ID\":\"1\"}\n{\"INVOCATION_ID\":\"2\"}\n{\"MESSAGE\":\"Queued\"}\n";
         assert_eq!(last_start(entries).as_deref(), Some("2"));
-        for odd in ["", "{", "{}", "[1]", "{\"INVOCATION_ID\":[1]}"] {
+        for odd in ["", "{", "{}", "[1]", "{\"INVOCATION_ID\":[1]}", "{\"INVOCATION_ID\":\"\"}"] {
             assert_eq!(last_start(odd), None, "{odd}");
         }
     }
