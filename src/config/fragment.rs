@@ -239,6 +239,12 @@ impl MachineFile {
 }
 
 impl Defaults {
+    /// Takes what is absent for something that could not be read, where a job could be blamed for its absence.
+    pub fn doubt(&mut self) {
+        self.shared.doubt();
+        self.schedule.keys.zone.doubt();
+    }
+
     fn read(r: &mut Reader<'_>) -> Defaults {
         Defaults {
             shared: Shared::read(r),

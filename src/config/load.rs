@@ -254,7 +254,7 @@ fn machine_file(out: &mut Diagnostics, path: &Path, known: &KnownKeys) -> (Machi
         None => nothing_typed(known.nowhere),
     };
     if out.has_errors_in(file) {
-        machine.defaults.keys.shared.doubt();
+        machine.defaults.keys.doubt();
         machine.governor.keys.doubt();
     }
     (machine, Some(file))

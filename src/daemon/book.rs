@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -33,10 +33,14 @@ impl Written {
     }
 }
 
-/// The thread.
+/// Records, and whom to tell that they are settled.
+type Batch = (Vec<Record>, watch::Sender<bool>);
+
+/// The thread. Dropped, it writes what it was given before, and that is waited for.
 #[derive(Debug)]
 pub struct Book {
-    batches: Sender<(Vec<Record>, watch::Sender<bool>)>,
+    batches: Option<Sender<Batch>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Book {
@@ -47,22 +51,30 @@ impl Book {
             .name("book".to_owned())
             .stack_size(512 * 1024)
             .spawn(move || Keeper { state, ledger: None, unwritten: vec![], forgot: None }.keep(&receiver));
-        if let Err(error) = spawned {
-            tracing::error!("nothing of what is decided can be written down: {error}");
-        }
-        Book { batches }
+        let thread =
+            spawned.map_err(|error| tracing::error!("nothing of what is decided can be written down: {error}")).ok();
+        Book { batches: Some(batches), thread }
     }
 
     /// Writes records, all in one transaction.
     pub fn write(&self, records: Vec<Record>) -> Written {
         let (done, written) = watch::channel(false);
-        if !records.is_empty() {
+        match &self.batches {
             // Where the thread is gone, the sender is dropped with the message, and that is an answer.
-            self.batches.send((records, done)).ok();
-        } else {
-            done.send_replace(true);
+            Some(batches) if !records.is_empty() => drop(batches.send((records, done))),
+            _ => drop(done.send_replace(true)),
         }
         Written(written)
+    }
+}
+
+impl Drop for Book {
+    fn drop(&mut self) {
+        self.batches = None;
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has nothing left to write.
+            thread.join().ok();
+        }
     }
 }
 
@@ -74,7 +86,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn keep(mut self, batches: &Receiver<(Vec<Record>, watch::Sender<bool>)>) {
+    fn keep(mut self, batches: &Receiver<Batch>) {
         while let Ok(first) = batches.recv() {
             // What has come in the meantime goes into the same transaction: a full disk queue makes it no slower.
             let all: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::command::prefix::Setting;
 use super::command::{Known, Pipeline, Prefixes, Word, Work, base_name, parse, understand};
 use super::crontab::Entry;
-use super::draft::{Doing, Draft, Removed};
+use super::draft::{Doing, Draft};
 use super::recognise::{self, Cleaning, Task, name_of_script};
-use super::secret;
+use super::{retention, secret};
 
 /// What surrounds an entry.
 #[derive(Clone, Copy)]
@@ -99,7 +99,7 @@ impl Reading<'_> {
         let mut draft = recognise::recognise(&task)?;
         for (_, pipeline) in behind {
             let cleaning = recognise::cleaning(pipeline, base.as_deref())?;
-            apply(&mut draft, &cleaning, "the same line")?;
+            retention::apply(&mut draft, &cleaning, "the same line")?;
         }
         if self.work.background {
             draft.changes.push("the `&` is left out: a run lasts as long as its command".to_owned());
@@ -123,16 +123,6 @@ impl Reading<'_> {
 
 fn environment(entry: &Entry) -> BTreeMap<String, String> {
     entry.environment.of_commands().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// Takes a removal of old files for a rule of retention. `None` where it is none of this job's files.
-pub fn apply(draft: &mut Draft, cleaning: &Cleaning, origin: &str) -> Option<()> {
-    let artifact = draft.artifact.as_mut().filter(|artifact| cleaning.concerns(&artifact.target))?;
-    // What is overwritten at each run is never old.
-    if artifact.keep.is_none() {
-        artifact.removed = Some(Removed { days: cleaning.days, origin: origin.to_owned() });
-    }
-    Some(())
 }
 
 /// The line as it is, for its shell.

@@ -13,17 +13,23 @@ pub mod crontab;
 pub mod diff;
 mod draft;
 mod exec;
+mod job;
 mod meaning;
 mod names;
+mod outcome;
 mod plan;
 mod policy;
 mod proof;
 mod recognise;
+mod remarks;
+mod retention;
 pub mod screen;
 mod secret;
 pub mod sources;
+mod timing;
 
-pub use plan::{File, Import, Line, Machine, Outcome, Source, Wanted, Which, plan};
+pub use outcome::{File, Import, Line, Machine, Outcome, Source, Wanted, Which};
+pub use plan::plan;
 pub use proof::{Difference, Proof};
 
 #[cfg(test)]

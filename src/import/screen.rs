@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::plan::{Import, Line, Outcome};
+use super::outcome::{Import, Line, Outcome};
 use super::proof::Proof;
 use crate::human::{count, printable};
 

@@ -10,6 +10,7 @@ mod exec;
 mod filesystem;
 mod governor;
 mod harness;
+mod import;
 mod journal;
 mod postgres;
 mod regressions;

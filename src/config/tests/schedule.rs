@@ -123,6 +123,8 @@ fn rules() {
 
 #[test]
 fn jobs_that_wait_for_each_other() {
+    insta::assert_snapshot!(errors(&format!("{JOB}[admission]\nafter = [\"etc\", \"etc\"]\n")), @"5:17 an item of `after` must not be listed twice | -");
+    insta::assert_snapshot!(errors(&format!("{JOB}[admission]\nafter = [\"Etc\"]\n")), @"5:10 an item of `after` must be the name of a job: job name `Etc` is not allowed: names are 1 to 64 characters from a-z, 0-9 and `-`, and start with a letter or digit | -");
     let after = |names: &str| format!("{JOB}[admission]\nafter = {names}\n");
     let (loaded, screen) = loaded(&[
         ("jobs/alone.toml", &after("[\"alone\"]")),
@@ -192,6 +194,10 @@ fn a_machine_without_a_zone() {
     write(&dir.path().join("jobs/c.toml"), &format!("{JOB}[schedule]\ncron = \"@daily\"\nzone = \"Asia/Tokyo\"\n"));
     let loaded = load_in(dir.path(), &MachineZone(Err("cannot tell".to_owned())));
     assert_eq!(loaded.jobs.len(), 3);
+    // In a file that is broken the zone may have been named.
+    write(&dir.path().join("govern.toml"), "[defaults.schedule]\nzone = Europe/Berlin\n");
+    let broken = load_in(dir.path(), &MachineZone(Err("cannot tell".to_owned())));
+    assert!(!super::plain(&broken, dir.path()).contains("times are in UTC"));
     insta::assert_snapshot!(super::plain(&loaded, dir.path()), @r#"
     warning: times are in UTC: the zone of this machine is not known: cannot tell
      --> /etc/govern/jobs/a.toml:5:8

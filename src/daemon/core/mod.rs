@@ -64,7 +64,6 @@ pub struct Core {
     /// When each job is due next, the earliest first.
     ahead: BTreeSet<(Moment, String)>,
     waiting: Vec<Waiting>,
-    /// How many of `waiting`, from the front, are written down.
     running: BTreeMap<String, Running>,
     holds: Holds,
     climate: Option<Climate>,
@@ -238,7 +237,9 @@ impl Core {
             Overlap::Queue => self.enqueue(entry),
             Overlap::Replace => {
                 if !std::mem::replace(&mut running.ending, true) {
-                    out.push(Output::Give { run: running.run.clone(), order: event::Order::Cancel, tell: None });
+                    if running.hears {
+                        out.push(Output::Give { run: running.run.clone(), order: event::Order::Cancel, tell: None });
+                    }
                     say(out, Some(&entry.job), false, format!("run `{}` makes way for the next one", running.run));
                 }
                 self.enqueue(entry);
@@ -357,7 +358,8 @@ impl Core {
         if fresh.is_empty() {
             return;
         }
-        for entry in &self.waiting {
+        // A client's place in the queue is worth as much as its connection, which does not outlive this process.
+        for entry in self.waiting.iter().filter(|entry| entry.client.is_none()) {
             if fresh.contains(&(entry.job.clone(), entry.due, entry.cause, entry.attempt)) {
                 out.push(Output::Record(Record::Occasion(entry.occasion(Fate::Queued, now))));
             }
@@ -427,12 +429,14 @@ impl Core {
     fn hears(&mut self, now: Moment, run: &str, out: &mut Vec<Output>) {
         let Some(running) = self.running.get_mut(run) else { return };
         running.hears = true;
-        if let Some((rate, until)) = self.holds.pace(&running.job, now) {
-            let seconds = u64::try_from((until - now).num_seconds()).unwrap_or(1).max(1);
-            out.push(Output::Give { run: run.to_owned(), order: event::Order::Throttle { rate, seconds }, tell: None });
-        }
-        if running.ending {
-            out.push(Output::Give { run: run.to_owned(), order: event::Order::Cancel, tell: None });
+        let left = |until: Moment| u64::try_from((until - now).num_seconds()).unwrap_or(1).max(1);
+        let pace = self.holds.pace(&running.job, now);
+        let pace = pace.map(|(rate, until)| event::Order::Throttle { rate, seconds: left(until) });
+        let pause = self.holds.paused_until(&running.job, now);
+        let pause = pause.map(|until| event::Order::Pause { seconds: left(until) });
+        let cancel = running.ending.then_some(event::Order::Cancel);
+        for order in [pace, pause, cancel].into_iter().flatten() {
+            out.push(Output::Give { run: run.to_owned(), order, tell: None });
         }
     }
 }

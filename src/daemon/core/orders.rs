@@ -89,8 +89,13 @@ impl Core {
             });
         };
         running.ending = true;
-        let tell = Some((client, format!("1 run of job {job} is told to end")));
-        out.push(Output::Give { run: running.run.clone(), order, tell });
+        let text = format!("1 run of job {job} is told to end");
+        if running.hears {
+            out.push(Output::Give { run: running.run.clone(), order, tell: Some((client, text)) });
+        } else {
+            // It is told as soon as it hears.
+            out.push(done(client, text));
+        }
     }
 
     fn pause(&mut self, now: Moment, client: Client, job: Option<&str>, seconds: u64, out: &mut Vec<Output>) {
@@ -143,13 +148,17 @@ impl Core {
         self.holds.set(hold);
     }
 
-    /// Passes an order on to the runs of a job, or to all; says to how many.
+    /// Passes an order on to the runs of a job, or to all; says to how many. One that does not hear yet is told when it does.
     fn order_to(&self, job: Option<&str>, order: event::Order, out: &mut Vec<Output>) -> usize {
         let runs = self.running.values().filter(|running| job.is_none_or(|job| running.job == job));
-        let given = runs.map(|running| Output::Give { run: running.run.clone(), order, tell: None });
-        let before = out.len();
-        out.extend(given);
-        out.len() - before
+        let mut count = 0;
+        for running in runs {
+            count += 1;
+            if running.hears {
+                out.push(Output::Give { run: running.run.clone(), order, tell: None });
+            }
+        }
+        count
     }
 }
 

@@ -14,7 +14,7 @@ pub mod limits;
 mod lines;
 mod rights;
 mod seats;
-mod understand;
+pub mod understand;
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ fn a_pause_holds_starts_and_ends_by_itself() {
     night.until("2026-11-24 05:00");
     assert_eq!(night.started().len(), 1);
     // What runs stands still, too, and goes on when told.
+    night.tell(Input::Hears { run: "run-1" });
     let said = night.tell(Input::Order { client: 2, order: &Order::Pause { job: named("etc"), seconds: 60 } });
     assert!(said.iter().any(|output| matches!(output, Output::Give { .. })));
     assert!(matches!(night.order(3, Order::Resume { job: named("etc") })[..], [Answer::Done { .. }]));
@@ -53,9 +54,15 @@ fn what_is_ordered_for_no_job_or_a_busy_one_is_refused() {
     assert!(refused(night.order(2, Order::Cancel { job: "etc".to_owned(), now: false })));
     assert!(matches!(night.order(3, Order::Run { job: "etc".to_owned() })[..], [Answer::Done { .. }]));
     assert!(refused(night.order(4, Order::Run { job: "etc".to_owned() })));
-    night.order(5, Order::Cancel { job: "etc".to_owned(), now: true });
-    let kill = |output: &Output| matches!(output, Output::Give { order: crate::run::event::Order::Kill, .. });
-    assert!(night.said.iter().any(kill));
+    // One that does not hear yet is told as soon as it does.
+    assert!(matches!(night.order(5, Order::Cancel { job: "etc".to_owned(), now: false })[..], [Answer::Done { .. }]));
+    let given = |order| move |output: &Output| matches!(output, Output::Give { order: given, .. } if *given == order);
+    let (cancel, kill) = (crate::run::event::Order::Cancel, crate::run::event::Order::Kill);
+    assert!(!night.said.iter().any(given(cancel)));
+    night.tell(Input::Hears { run: "run-1" });
+    assert!(night.said.iter().any(given(cancel)));
+    night.order(6, Order::Cancel { job: "etc".to_owned(), now: true });
+    assert!(night.said.iter().any(given(kill)));
 }
 
 #[test]

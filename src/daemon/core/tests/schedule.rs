@@ -84,6 +84,8 @@ fn overlap_is_skipped_queued_or_replaced_and_always_written_down() {
     for (overlap, expected) in [("skip", 1), ("queue", 1), ("replace", 1)] {
         let admission = format!("overlap = \"{overlap}\"");
         let mut night = Night::new("2026-11-24 00:30", vec![job_with("etc", "cron = \"0 * * * *\"", &admission, &[])]);
+        night.until("2026-11-24 01:30");
+        night.tell(Input::Hears { run: "run-1" });
         night.until("2026-11-24 02:30");
         assert_eq!(night.started().len(), expected, "{overlap}");
         let cancelled = night.said.iter().any(|output| matches!(output, Output::Give { .. }));
