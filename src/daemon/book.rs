@@ -1,7 +1,7 @@
 //! Writes down what the core decided, on a thread of its own: the scheduling loop never waits for a disk.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,9 @@ const MEMORY_US: i64 = 400 * 86_400 * 1_000_000;
 
 /// Between two times when what is older is forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(86_400);
+
+/// What could not be written is tried again so often.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// What could not be written is kept, and tried again with what comes next; but not more than this.
 const MOST_UNWRITTEN: usize = 10_000;
@@ -87,11 +90,18 @@ struct Keeper {
 
 impl Keeper {
     fn keep(mut self, batches: &Receiver<Batch>) {
-        while let Ok(first) = batches.recv() {
+        loop {
+            // What could not be written is tried again, whether or not more comes.
+            let first = match self.unwritten.is_empty() {
+                true => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => batches.recv_timeout(TRY_AGAIN),
+            };
+            if matches!(first, Err(RecvTimeoutError::Disconnected)) {
+                return;
+            }
             // What has come in the meantime goes into the same transaction: a full disk queue makes it no slower.
-            let all: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();
             let mut done = vec![];
-            for (records, written) in all {
+            for (records, written) in first.into_iter().chain(batches.try_iter()) {
                 self.unwritten.extend(records);
                 done.push(written);
             }

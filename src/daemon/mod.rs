@@ -21,6 +21,7 @@ pub mod client;
 mod clients;
 mod climate;
 pub mod core;
+mod disks;
 pub mod facts;
 pub mod found;
 pub mod place;

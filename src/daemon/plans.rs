@@ -1,7 +1,7 @@
 //! From the configuration directory to what the core plans with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -24,9 +24,13 @@ pub struct Reading {
     pub troubles: Vec<String>,
 }
 
+/// Which job each file was of, when it could last be read: one with errors may not even say its name.
+pub type Files = BTreeMap<PathBuf, String>;
+
 /// A policy with errors keeps its earlier form, if it had one; one whose file is gone is gone.
-pub fn plans(loaded: &Loaded, before: &Plans, host: &str) -> Reading {
-    let mut plans = Plans { jobs: BTreeMap::new(), ..before.clone() };
+pub fn plans(loaded: &Loaded, before: &Plans, files: &mut Files, host: &str) -> Reading {
+    let mut plans = Plans { jobs: BTreeMap::new(), refused: BTreeSet::new(), ..before.clone() };
+    files.extend(loaded.jobs.iter().map(|job| (job.file.clone(), job.policy.job.to_string())));
     if let Some(daemon) = &loaded.daemon {
         plans.max_running = daemon.max_running;
         plans.catch_up_within = TimeDelta::from_std(daemon.catch_up_within).unwrap_or_default();
@@ -38,14 +42,17 @@ pub fn plans(loaded: &Loaded, before: &Plans, host: &str) -> Reading {
         let delay = jitter::delay(host, &name, job.policy.schedule.jitter);
         plans.jobs.insert(name, Planned { policy: Arc::new(job.policy.clone()), disks, delay });
     }
-    for (name, file) in &loaded.refused {
+    for (called, file) in &loaded.refused {
+        let name = files.get(file).unwrap_or(called);
         let kept = before.jobs.get(name);
         troubles.push(match kept {
             Some(_) => format!("`{}` has errors: job {name} keeps its earlier policy", file.display()),
             None => format!("`{}` has errors: job {name} is not scheduled", file.display()),
         });
-        if let Some(kept) = kept {
-            plans.jobs.insert(name.clone(), kept.clone());
+        match kept {
+            // Another file may have taken its name meanwhile.
+            Some(kept) => drop(plans.jobs.entry(name.clone()).or_insert_with(|| kept.clone())),
+            None => drop(plans.refused.insert(name.clone())),
         }
     }
     if loaded.daemon.is_none() && !loaded.missing {
@@ -58,13 +65,9 @@ pub fn plans(loaded: &Loaded, before: &Plans, host: &str) -> Reading {
     Reading { plans, troubles }
 }
 
-/// The lowest disks that each job reads or writes, as far as that can be told. Asks file systems, and so may take as long as the
-/// slowest of them.
-pub fn disks<'a>(policies: impl Iterator<Item = &'a Policy>) -> BTreeMap<String, BTreeSet<String>> {
-    policies.map(|policy| (policy.job.to_string(), disks_of(policy))).collect()
-}
-
-fn disks_of(policy: &Policy) -> BTreeSet<String> {
+/// The lowest disks that a job reads or writes, as far as that can be told. Asks file systems, and so may take as long as the slowest of
+/// them.
+pub fn disks_of(policy: &Policy) -> BTreeSet<String> {
     let mut disks = ground::lowest_disks(policy, Work::Backup);
     if let Kind::PgDump(dump) = &policy.kind
         && dump.connection.host.as_deref().is_none_or(|host| host.starts_with('/') || host == "localhost")

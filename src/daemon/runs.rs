@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::book::Written;
@@ -22,11 +23,20 @@ use crate::run::close;
 use crate::run::launch::{self, Starter};
 use crate::run::request::{Action, Request, RunDir};
 
+/// So many runs may be waited for.
+const BLOCKING: usize = 256;
+
+/// So long one waits for the socket of a run.
+const EAR: Duration = Duration::from_secs(60);
+
 /// A client that died may have started a worker that has not begun yet: so long it is waited for.
 const LATECOMER: Duration = Duration::from_secs(2);
 
-/// Between two looks for that.
+/// Between two looks, at first.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Between two looks, after a while.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
 /// What is heard of runs.
 #[derive(Debug)]
@@ -44,25 +54,40 @@ pub enum News {
 pub struct Runs {
     state: Arc<Path>,
     news: mpsc::Sender<News>,
+    beside: Handle,
 }
 
 impl Runs {
     /// What is heard goes into `news`.
-    pub fn new(state: PathBuf, news: mpsc::Sender<News>) -> Runs {
-        Runs { state: state.into(), news }
+    ///
+    /// # Errors
+    /// When there can be no thread beside the loop's.
+    pub fn new(state: PathBuf, news: mpsc::Sender<News>) -> Result<Runs, Failure> {
+        let failed =
+            |e: &dyn std::error::Error| Failure::new(Exit::Internal, "cannot start a thread for runs").because(e);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING)
+            .thread_stack_size(256 * 1024)
+            .build()
+            .map_err(|e| failed(&e))?;
+        let beside = runtime.handle().clone();
+        let work = move || runtime.block_on(std::future::pending::<()>());
+        std::thread::Builder::new().name("runs".to_owned()).spawn(work).map_err(|e| failed(&e))?;
+        Ok(Runs { state: state.into(), news, beside })
     }
 
     /// Starts a run as soon as it is written down that it is to be.
     pub fn start(&self, run: String, policy: &Policy, manner: Manner, written: Written) {
         let own = self.clone();
         let request = request(run, policy, manner);
-        tokio::spawn(async move {
+        self.spawn(async move {
             written.settled().await;
             let run = request.run.clone();
             match launch::launch(&own.state, &request, Starter::Shared).await {
                 Ok(launched) => {
-                    let (news, hears) = (own.news.clone(), run.clone());
-                    let heard = launched.attend(&own.state, move || drop(news.try_send(News::Hears(hears)))).await;
+                    let (ear, hears) = (own.clone(), run.clone());
+                    let heard = launched.attend(&own.state, move || own_ear(ear, hears)).await;
                     if let Err(failure) = heard {
                         tracing::warn!(JOB = %request.policy.job, RUN = %run, "{}", failure.one_line());
                     }
@@ -76,16 +101,15 @@ impl Runs {
     /// Waits for the end of a run that is under way.
     pub fn attend(&self, run: String) {
         let own = self.clone();
-        tokio::spawn(async move {
-            own.wait_for_lock(&run).await;
-            own.report(run).await;
+        self.spawn(async move {
+            tokio::join!(own.hears(&run), own.report(run.clone()));
         });
     }
 
     /// Takes over a run that a client was to start, when the client has gone: it is under way, over, or was never begun.
     pub fn inherit(&self, run: String) {
         let own = self.clone();
-        tokio::spawn(async move {
+        self.spawn(async move {
             let begun = tokio::time::timeout(LATECOMER, async {
                 while row(&own.state, &run).ok().flatten().is_none() && fs::is_dir(RunDir::of(&own.state, &run).path())
                 {
@@ -93,27 +117,49 @@ impl Runs {
                 }
             });
             begun.await.ok();
-            own.wait_for_lock(&run).await;
             own.report(run).await;
         });
     }
 
-    /// Tells the loop when a run that a client starts can be talked to.
-    pub fn await_ear(&self, run: String, gone: impl Future<Output = ()> + Send + 'static) {
+    /// Looks after a run that a client starts from when it has begun, until it ends or the client is `gone`.
+    pub fn accompany(&self, run: String, gone: impl Future<Output = ()> + Send + 'static) {
         let own = self.clone();
-        tokio::spawn(async move {
-            let dir = RunDir::of(&own.state, &run);
-            let ear = dir.path().join(crate::run::control::SOCKET);
-            let appears = async {
-                while !fs::exists(&ear) {
-                    tokio::time::sleep(LOOK).await;
-                }
-            };
+        self.spawn(async move {
             tokio::select! {
-                () = appears => own.tell(News::Hears(run)).await,
+                () = own.begins(&run) => {
+                    tokio::join!(own.hears(&run), own.report(run.clone()));
+                }
+                // The loop hears of that as well, and has it inherited.
                 () = gone => {}
             }
         });
+    }
+
+    /// Waits until the ledger knows it: from then on a worker is there, or was.
+    async fn begins(&self, run: &str) {
+        let mut look = LOOK;
+        while !matches!(row(&self.state, run), Ok(Some(_))) {
+            tokio::time::sleep(look).await;
+            look = (look * 2).min(LONGEST_LOOK);
+        }
+    }
+
+    /// Tells the loop when a run can be talked to; one that cannot within a minute has other worries.
+    async fn hears(&self, run: &str) {
+        let ear = RunDir::of(&self.state, run).path().join(crate::run::control::SOCKET);
+        let appears = async {
+            while !fs::exists(&ear) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        if tokio::time::timeout(EAR, appears).await.is_ok() {
+            self.tell(News::Hears(run.to_owned())).await;
+        }
+    }
+
+    /// Beside the loop, which must not wait for a ledger, a file system or systemd.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.beside.spawn(work));
     }
 
     async fn wait_for_lock(&self, run: &str) {
@@ -126,23 +172,23 @@ impl Runs {
 
     /// Closes a run whose worker is gone, and tells how it ended.
     async fn report(&self, run: String) {
-        if let Err(failure) = close::close(&self.state, &run).await {
-            tracing::warn!(RUN = %run, "the run could not be closed: {}", failure.one_line());
-        }
-        let found = outcome(&self.state, &run);
-        let news = match found {
-            Ok(Since::Ended(end)) => News::Ended(run, end),
-            // Somebody else closes it at this moment.
-            Ok(Since::UnderWay) => {
-                tokio::time::sleep(LOOK).await;
-                return Box::pin(self.report(run)).await;
+        let mut look = LOOK;
+        let news = loop {
+            self.wait_for_lock(&run).await;
+            if let Err(failure) = close::close(&self.state, &run).await {
+                tracing::warn!(RUN = %run, "the run could not be closed: {}", failure.one_line());
             }
-            Ok(Since::NeverBegan) => News::NeverBegan(run, "its worker vanished before it began".to_owned()),
-            Err(failure) => {
-                tracing::warn!(RUN = %run, "how the run ended cannot be read: {}", failure.one_line());
-                let end = RunEnd { state: State::Interrupted, code: Exit::Internal.code(), at: moment(Stamp::now()) };
-                News::Ended(run, end)
+            match outcome(&self.state, &run) {
+                Ok(Since::Ended(end)) => break News::Ended(run, end),
+                Ok(Since::NeverBegan) => break News::NeverBegan(run, "its worker vanished before it began".to_owned()),
+                // Somebody else closes it at this moment, or the ledger takes nothing now.
+                Ok(Since::UnderWay) => {}
+                Err(failure) => {
+                    tracing::warn!(RUN = %run, "how the run ended cannot be read: {}", failure.one_line());
+                }
             }
+            tokio::time::sleep(look).await;
+            look = (look * 2).min(LONGEST_LOOK);
         };
         self.tell(news).await;
     }
@@ -176,13 +222,21 @@ pub fn outcome(state: &Path, run: &str) -> Result<Since, Failure> {
     }
 }
 
+/// It can be talked to from now on.
+fn own_ear(runs: Runs, run: String) {
+    let telling = runs.clone();
+    runs.spawn(async move { telling.tell(News::Hears(run)).await });
+}
+
 fn row(state: &Path, run: &str) -> Result<Option<RunRow>, Failure> {
     let Some(ledger) = Ledger::open_to_read(state)? else { return Ok(None) };
     Ok(ledger.find_run(run)?.into_iter().find(|row| row.run == run))
 }
 
 fn end(row: &RunRow) -> RunEnd {
-    let code = row.exit_code.and_then(|code| u8::try_from(code).ok()).unwrap_or(Exit::Internal.code());
+    // One that was turned away at the door has no code of its own.
+    let without = if row.state == State::Skipped { Exit::NotNow } else { Exit::Internal };
+    let code = row.exit_code.and_then(|code| u8::try_from(code).ok()).unwrap_or(without.code());
     RunEnd { state: row.state, code, at: moment(row.ended.unwrap_or(row.started)) }
 }
 

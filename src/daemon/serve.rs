@@ -14,9 +14,10 @@ use super::clients::Clients;
 use super::climate::Senses;
 use super::core::Core;
 use super::core::words::{Client, Input, Moment, Output, Plans};
+use super::disks::{DiskFinder, Disks};
 use super::facts::Facts;
 use super::found;
-use super::plans::{self, Reading};
+use super::plans::{self, Files, Reading};
 use super::protocol::Answer;
 use super::runs::{News, Runs};
 use super::server::{self, Asked, Server};
@@ -31,7 +32,7 @@ use crate::kernel::clock::Stamp;
 use crate::kernel::lock::{Attempt, Lock};
 use crate::kernel::notify::Supervisor;
 use crate::kernel::watch::Watch;
-use crate::kernel::{fs, machine, process};
+use crate::kernel::{self, fs, machine, process};
 use crate::ledger::occasions::Record;
 use crate::report::snapshot::Daemon;
 use crate::run::request::new_id;
@@ -46,9 +47,6 @@ const SETTLED: Duration = Duration::from_millis(300);
 /// Disks may be mounted elsewhere in the meantime: so often one looks again.
 const DISKS_EVERY: Duration = Duration::from_secs(900);
 
-/// At the beginning one waits so long for file systems to say what lies under them. One that does not answer is nobody's disk.
-const DISKS_PATIENCE: Duration = Duration::from_secs(5);
-
 /// So many orders, and so much news, may wait for the loop.
 const WAITING: usize = 64;
 
@@ -57,7 +55,7 @@ pub async fn serve(dirs: &Dirs) -> Result<(), Failure> {
     let lock = claim(dirs)?;
     let supervisor = Supervisor::of_this_process();
     let mut signals = Signals::watch()?;
-    let loaded = read(dirs).await;
+    let loaded = read(dirs).await.unwrap_or_default();
     let mut daemon = Loop::begin(dirs, loaded, supervisor).await?;
     let (orders, mut asked) = mpsc::channel(WAITING);
     let server = Server::start(server::listen(dirs)?, dirs.state.clone(), daemon.facts.subscribe(), orders)?;
@@ -86,10 +84,16 @@ fn claim(dirs: &Dirs) -> Result<Lock, Failure> {
     }
 }
 
-/// Reads the policies, off the loop: they may lie on a slow disk.
-async fn read(dirs: &Dirs) -> Loaded {
+/// Reads the policies, off the loop: they may lie on a slow disk. `None` where that came to no end.
+async fn read(dirs: &Dirs) -> Option<Loaded> {
     let config = dirs.config.clone();
-    tokio::task::spawn_blocking(move || load(&config)).await.unwrap_or_default()
+    tokio::task::spawn_blocking(move || load(&config)).await.ok()
+}
+
+fn learn_disks(plans: &mut Plans, disks: Disks) {
+    for (job, disks) in disks {
+        plans.jobs.entry(job).and_modify(|plan| plan.disks = disks);
+    }
 }
 
 struct Signals {
@@ -116,6 +120,7 @@ struct Loop {
     since: Stamp,
     core: Core,
     plans: Plans,
+    files: Files,
     loaded: Arc<Loaded>,
     troubles: Vec<String>,
     facts: watch::Sender<Arc<Facts>>,
@@ -126,6 +131,9 @@ struct Loop {
     echo: (mpsc::Sender<Echo>, mpsc::Receiver<Echo>),
     lent: BTreeMap<Client, String>,
     senses: Senses,
+    disk_finder: DiskFinder,
+    /// The policies are being read; and whether they changed meanwhile.
+    reading: Option<bool>,
     /// The configuration's directories, as far as they are there.
     watch: Option<Watch>,
     supervisor: Supervisor,
@@ -136,11 +144,13 @@ enum Echo {
     /// A client hung up.
     HungUp(Client),
     /// The lowest disks of each job.
-    Disks(BTreeMap<String, BTreeSet<String>>),
-    /// The policies, and who wanted them to be read.
-    Policies(Box<Loaded>, Option<Client>),
+    Disks(Disks),
+    /// The policies with their disks, and who wanted them to be read; nothing where they could not be.
+    Policies(Option<Box<(Loaded, Disks)>>, Option<Client>),
     /// The answer of a run to an order of a client.
     Obeyed(Client, Answer),
+    /// What waited for its record.
+    Recorded(Vec<Output>),
 }
 
 impl Loop {
@@ -149,20 +159,17 @@ impl Loop {
         let limits = Limits::default();
         let none = Plans {
             jobs: BTreeMap::new(),
+            refused: BTreeSet::new(),
             max_running: limits.max_running,
             catch_up_within: TimeDelta::from_std(limits.catch_up_within).unwrap_or_default(),
         };
-        let Reading { mut plans, troubles } = plans::plans(&loaded, &none, &host);
-        let policies: Vec<Arc<Policy>> = plans.jobs.values().map(|plan| plan.policy.clone()).collect();
-        let looked = tokio::task::spawn_blocking(move || plans::disks(policies.iter().map(AsRef::as_ref)));
-        if let Ok(Ok(disks)) = tokio::time::timeout(DISKS_PATIENCE, looked).await {
-            for (job, disks) in disks {
-                plans.jobs.entry(job).and_modify(|plan| plan.disks = disks);
-            }
-        }
-        let found = found::look(&dirs.state, &plans).await?;
+        let mut files = Files::new();
+        let Reading { mut plans, troubles } = plans::plans(&loaded, &none, &mut files, &host);
+        let disk_finder = DiskFinder::default();
+        learn_disks(&mut plans, disk_finder.look(loaded.jobs.iter().map(|job| job.policy.clone()).collect()).await);
+        let found = found::look(&dirs.state).await?;
         let (news_in, news) = mpsc::channel(WAITING);
-        let runs = Runs::new(dirs.state.clone(), news_in);
+        let runs = Runs::new(dirs.state.clone(), news_in)?;
         for run in found.under_way() {
             runs.attend(run.to_owned());
         }
@@ -181,6 +188,7 @@ impl Loop {
             since,
             core,
             plans,
+            files,
             loaded,
             troubles,
             facts: watch::Sender::new(Arc::new(facts)),
@@ -191,6 +199,8 @@ impl Loop {
             echo: mpsc::channel(WAITING),
             lent: BTreeMap::new(),
             senses: Senses::open(),
+            disk_finder,
+            reading: None,
             watch: watch_files(dirs),
             supervisor,
         };
@@ -208,7 +218,10 @@ impl Loop {
         self.step(Input::Tick);
         loop {
             let wake = [self.core.wake_at(), self.core.wants_climate()].into_iter().flatten().min();
-            alarm.set(wake.map(|at| at.timestamp_micros()))?;
+            if alarm.set(wake.map(|at| at.timestamp_micros()))? {
+                self.tick();
+                continue;
+            }
             tokio::select! {
                 rang = alarm.rings() => {
                     rang?;
@@ -218,8 +231,14 @@ impl Loop {
                 Some(news) = self.news.recv() => self.learn(news),
                 Some(echo) = self.echo.1.recv() => self.take_back(echo),
                 () = tick(&mut watchdog) => self.supervisor.feed_watchdog(),
-                _ = disks.tick() => self.look_at_disks(),
-                () = changed(self.watch.as_ref()) => read_at = Some(Instant::now() + SETTLED),
+                _ = disks.tick() => self.look_around(),
+                told = changed(self.watch.as_ref()) => match told {
+                    Ok(()) => read_at = Some(Instant::now() + SETTLED),
+                    Err(error) => {
+                        tracing::warn!("{}: after a change, say `govern reload`", error.chain());
+                        self.watch = None;
+                    }
+                },
                 () = at(read_at) => {
                     read_at = None;
                     self.read_again(None);
@@ -262,8 +281,12 @@ impl Loop {
     fn take_back(&mut self, echo: Echo) {
         match echo {
             Echo::HungUp(client) => self.lose(client),
-            Echo::Disks(disks) => self.step(Input::Disks(disks)),
-            Echo::Policies(loaded, client) => self.adopt(*loaded, client),
+            Echo::Disks(disks) => {
+                learn_disks(&mut self.plans, disks.clone());
+                self.step(Input::Disks(disks));
+            }
+            Echo::Policies(read, client) => self.have_read(read, client),
+            Echo::Recorded(deeds) => self.act(deeds),
             Echo::Obeyed(client, answer) => self.clients.answer(client, answer),
         }
     }
@@ -300,23 +323,44 @@ impl Loop {
                 deed => deeds.push(deed),
             }
         }
+        let settled = records.is_empty();
         let written = self.book.write(records);
+        let mut later = vec![];
         for deed in deeds {
             match deed {
                 Output::Record(_) => {}
+                Output::Say { job, alert, text } => say(job.as_deref(), alert, &text),
+                Output::Reload { client } => self.read_again(Some(client)),
                 Output::Start { run, policy, manner } => {
                     tracing::info!(JOB = %policy.job, RUN = %run, "run {run} of job {} is started", policy.job);
                     self.runs.start(run, &policy, manner, written.clone());
                 }
                 Output::Lend { run, client } => {
                     self.lent.insert(client, run.clone());
-                    self.runs.await_ear(run.clone(), self.clients.gone(client));
-                    self.clients.answer(client, Answer::Admitted { run });
+                    self.runs.accompany(run.clone(), self.clients.gone(client));
+                    later.push(Output::Answer { client, answer: Answer::Admitted { run } });
                 }
+                deed @ (Output::Give { .. } | Output::Answer { .. }) => later.push(deed),
+            }
+        }
+        if settled {
+            self.act(later);
+        } else if !later.is_empty() {
+            // What somebody is told to be so is so after a crash as well.
+            self.leave_to_others(async move {
+                written.settled().await;
+                Echo::Recorded(later)
+            });
+        }
+    }
+
+    /// Says and orders what is settled.
+    fn act(&mut self, deeds: Vec<Output>) {
+        for deed in deeds {
+            match deed {
                 Output::Give { run, order, tell } => self.give(run, order, tell),
                 Output::Answer { client, answer } => self.clients.answer(client, answer),
-                Output::Reload { client } => self.read_again(Some(client)),
-                Output::Say { job, alert, text } => say(job.as_deref(), alert, &text),
+                _ => {}
             }
         }
     }
@@ -342,16 +386,45 @@ impl Loop {
 
     /// Reads the policies again, beside the loop: they may lie on a slow disk.
     fn read_again(&mut self, client: Option<Client>) {
-        self.supervisor.reloading();
         // What changes while they are read is a change after this, and a directory that is new is watched from now on.
         self.watch = watch_files(&self.dirs);
-        let dirs = self.dirs.clone();
-        self.leave_to_others(async move { Echo::Policies(Box::new(read(&dirs).await), client) });
+        if client.is_none() && self.reading.is_some() {
+            self.reading = Some(true);
+            return;
+        }
+        self.reading = self.reading.or(Some(false));
+        self.supervisor.reloading();
+        let (dirs, disk_finder) = (self.dirs.clone(), self.disk_finder.clone());
+        self.leave_to_others(async move {
+            let Some(loaded) = read(&dirs).await else { return Echo::Policies(None, client) };
+            let disks = disk_finder.look(loaded.jobs.iter().map(|job| job.policy.clone()).collect()).await;
+            Echo::Policies(Some(Box::new((loaded, disks))), client)
+        });
+    }
+
+    fn have_read(&mut self, read: Option<Box<(Loaded, Disks)>>, client: Option<Client>) {
+        let again = self.reading.take() == Some(true);
+        match read {
+            Some(read) => self.adopt(read.0, read.1, client),
+            None => {
+                let what = "the policies could not be read: what they said before stays in force";
+                tracing::error!("{what}");
+                if let Some(client) = client {
+                    let failure = Failure::new(Exit::Internal, what);
+                    self.clients.answer(client, Answer::Refused { failure });
+                }
+            }
+        }
+        self.supervisor.ready(&story(&self.core, self.troubles.len()));
+        if again {
+            self.read_again(None);
+        }
     }
 
     /// What was read is in force from now on, as far as it has no errors. Runs under way keep what they were started with.
-    fn adopt(&mut self, loaded: Loaded, client: Option<Client>) {
-        let Reading { plans, troubles } = plans::plans(&loaded, &self.plans, &self.host);
+    fn adopt(&mut self, loaded: Loaded, disks: Disks, client: Option<Client>) {
+        let Reading { mut plans, troubles } = plans::plans(&loaded, &self.plans, &mut self.files, &self.host);
+        learn_disks(&mut plans, disks);
         self.loaded = Arc::new(loaded);
         self.plans = plans.clone();
         let news = self.troubles != troubles;
@@ -359,19 +432,14 @@ impl Loop {
         if news {
             self.tell_troubles();
         }
-        let text = match self.plans.jobs.len() {
-            1 => "one job is scheduled".to_owned(),
-            jobs => format!("{jobs} jobs are scheduled"),
-        };
+        let text = format!("{} jobs are scheduled", self.plans.jobs.len());
         tracing::info!("the policies were read again: {text}");
         self.step(Input::Plans(plans));
-        self.look_at_disks();
-        self.supervisor.ready(&story(&self.core, self.troubles.len()));
         if let Some(client) = client {
             let answer = match self.troubles.as_slice() {
                 [] => Answer::Done { text },
                 troubles => Answer::Refused {
-                    failure: Failure::new(Exit::Config, format!("{}; {text}", troubles.join("; ")))
+                    failure: Failure::new(Exit::Config, format!("{text}, but {}", troubles.join("; ")))
                         .hint("`govern check` shows the errors"),
                 },
             };
@@ -385,12 +453,14 @@ impl Loop {
         }
     }
 
-    fn look_at_disks(&self) {
-        let policies: Vec<Arc<Policy>> = self.plans.jobs.values().map(|plan| plan.policy.clone()).collect();
-        self.leave_to_others(async move {
-            let looked = tokio::task::spawn_blocking(move || plans::disks(policies.iter().map(AsRef::as_ref)));
-            Echo::Disks(looked.await.unwrap_or_default())
-        });
+    /// Looks whether disks are mounted elsewhere by now, and whether the configuration's directories have come.
+    fn look_around(&mut self) {
+        if !self.watch.as_ref().is_some_and(Watch::is_complete) {
+            self.read_again(None);
+        }
+        let policies = self.plans.jobs.values().map(|plan| Policy::clone(&plan.policy)).collect();
+        let disk_finder = self.disk_finder.clone();
+        self.leave_to_others(async move { Echo::Disks(disk_finder.look(policies).await) });
     }
 
     /// Lets others see how things stand.
@@ -462,14 +532,9 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-async fn changed(watch: Option<&Watch>) {
-    let told = match watch {
+async fn changed(watch: Option<&Watch>) -> kernel::Result<()> {
+    match watch {
         Some(watch) => watch.changed().await,
         None => std::future::pending().await,
-    };
-    if let Err(error) = told {
-        tracing::warn!("{}", error.chain());
-        // What cannot be watched any more is not asked again at once.
-        tokio::time::sleep(DISKS_EVERY).await;
     }
 }

@@ -39,14 +39,16 @@ impl Alarm {
         Ok(Alarm { timer })
     }
 
-    /// Sets it to this moment: µs since 1970. `None`: only a clock that is set rings it.
-    pub fn set(&self, at_us: Option<i64>) -> Result<()> {
+    /// Sets it to this moment: µs since 1970. `None`: only a clock that is set rings it. Says whether the clock was set since it was
+    /// last asked: that is told once, here or by [`Alarm::rings`].
+    pub fn set(&self, at_us: Option<i64>) -> Result<bool> {
         let at = at_us.map_or(NEVER, |us| Duration::from_micros(u64::try_from(us).unwrap_or(0).max(1)));
         let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
         let set = self.timer.get_ref().0.set(Expiration::OneShot(TimeSpec::from_duration(at)), flags);
         match set {
-            // The clock was set since it was last read; the new time holds all the same.
-            Ok(()) | Err(nix::Error::ECANCELED) => Ok(()),
+            Ok(()) => Ok(false),
+            // The new time holds all the same.
+            Err(nix::Error::ECANCELED) => Ok(true),
             Err(errno) => Err(Error::about("set", "a timer", errno)),
         }
     }

@@ -12,6 +12,7 @@ use super::{Error, Result};
 #[derive(Debug)]
 pub struct Watch {
     inotify: AsyncFd<Numbered<Inotify>>,
+    complete: bool,
 }
 
 impl Watch {
@@ -26,14 +27,21 @@ impl Watch {
             | AddWatchFlags::IN_DELETE
             | AddWatchFlags::IN_ATTRIB
             | AddWatchFlags::IN_ONLYDIR;
+        let mut complete = true;
         for directory in directories {
             match inotify.add_watch(*directory, changes) {
-                Ok(_) | Err(nix::Error::ENOENT) => {}
+                Ok(_) => {}
+                Err(nix::Error::ENOENT) => complete = false,
                 Err(errno) => return Err(Error::path("watch", directory, errno)),
             }
         }
         let inotify = watched(inotify).map_err(|e| Error::about("watch", "files", e))?;
-        Ok(Watch { inotify })
+        Ok(Watch { inotify, complete })
+    }
+
+    /// Whether all of them were there.
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// Waits until something has changed.

@@ -19,11 +19,14 @@ pub enum Cause {
     Retry,
     /// Somebody ordered it.
     Request,
+    /// Somebody asked to begin it, and looks on.
+    Attended,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 5] = [Cause::Schedule, Cause::Missed, Cause::Boot, Cause::Retry, Cause::Request];
+    pub const ALL: [Cause; 6] =
+        [Cause::Schedule, Cause::Missed, Cause::Boot, Cause::Retry, Cause::Request, Cause::Attended];
 
     /// The word in the ledger and in logs.
     pub fn word(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Cause {
             Cause::Boot => "boot",
             Cause::Retry => "retry",
             Cause::Request => "request",
+            Cause::Attended => "attended",
         }
     }
 
@@ -232,7 +236,8 @@ fn occasion_known(tx: &Connection, it: &Occasion) -> rusqlite::Result<()> {
          VALUES (:job, :due, :cause, :attempt, :failures, :state, :run, :reason, :not_before, :until, :count, :at)
          ON CONFLICT (job, due_us, cause, attempt) DO UPDATE
          SET state = excluded.state, run = excluded.run, reason = excluded.reason, not_before_us = excluded.not_before_us,
-             at_us = excluded.at_us",
+             failures = excluded.failures, until_us = excluded.until_us, count = excluded.count, at_us = excluded.at_us
+         WHERE NOT (occasions.state = 'done' AND excluded.state = 'skipped')",
     )?
     .execute(named_params! {
         ":job": it.job, ":due": it.due_us, ":cause": it.cause.word(), ":attempt": it.attempt, ":failures": it.failures,

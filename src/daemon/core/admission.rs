@@ -13,9 +13,6 @@ use crate::config::admission::{Admission, Otherwise};
 /// What the machine said this long ago is not what it says now.
 const STALE: TimeDelta = TimeDelta::seconds(15);
 
-/// What it waits for until the machine was looked at: for less than a moment.
-pub const LOOKS: &str = "a look at how busy the machine is";
-
 /// Between two looks at a machine that is not calm.
 pub const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
@@ -54,9 +51,34 @@ pub enum Verdict {
     Skip(String),
 }
 
+/// The kinds of reason to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Another run of the same job.
+    Job,
+    /// Its own delay.
+    Delay,
+    /// A pause by hand.
+    Pause,
+    /// Its window.
+    Window,
+    /// A job it comes after.
+    Predecessor,
+    /// Too many runs are under way.
+    Number,
+    /// A disk.
+    Disk,
+    /// A calm machine.
+    Calm,
+    /// A look at the machine: for less than a moment.
+    Look,
+}
+
 /// What it waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
+    /// What kind of reason it is.
+    pub kind: Kind,
     /// In words.
     pub why: String,
     /// When that may have changed without anything else happening.
@@ -69,13 +91,13 @@ pub struct Wait {
     pub claims: bool,
 }
 
-fn wait(why: String, until: Option<Moment>) -> Verdict {
-    Verdict::Wait(Wait { why, until, patient: false, climate: false, claims: false })
+fn wait(kind: Kind, why: String, until: Option<Moment>) -> Wait {
+    Wait { kind, why, until, patient: false, climate: false, claims: false }
 }
 
 /// Waits for others.
-fn patient(why: String, until: Option<Moment>) -> Verdict {
-    Verdict::Wait(Wait { why, until, patient: true, climate: false, claims: false })
+fn patient(kind: Kind, why: String, until: Option<Moment>) -> Wait {
+    Wait { patient: true, ..wait(kind, why, until) }
 }
 
 /// A moment on the clock of the job.
@@ -86,42 +108,42 @@ fn shown(plan: &Planned, at: Moment) -> String {
 /// Whether `entry` may begin.
 pub fn judge(entry: &Waiting, plan: &Planned, scene: &Scene<'_>) -> Verdict {
     if let Some(run) = scene.running.values().find(|running| running.job == entry.job) {
-        return wait(format!("run `{}` of this job is under way", run.run), None);
+        return Verdict::Wait(wait(Kind::Job, format!("run `{}` of this job is under way", run.run), None));
     }
     if entry.at_once {
         return Verdict::Go(Manner::Usual);
     }
-    if let Some(verdict) = own_time(entry, plan, scene) {
-        return verdict;
+    if let Some(wait) = own_time(entry, plan, scene) {
+        return Verdict::Wait(wait);
     }
     let since = entry.patient_since.unwrap_or(scene.now);
     let tolerance = tolerance(entry, scene);
     let admission = &plan.policy.admission;
     let most = TimeDelta::from_std(admission.max_wait).unwrap_or(TimeDelta::MAX);
     let until = since + most * 100 / i32::try_from(tolerance).unwrap_or(100);
-    predecessors(admission, entry, scene, until)
-        .or_else(|| room(plan, scene))
+    predecessors(admission, entry, scene, since + most)
+        .or_else(|| room(plan, scene).map(Verdict::Wait))
         .unwrap_or_else(|| calm(admission, entry, scene, until, tolerance))
 }
 
 /// What has to do with nobody else: its own delay, a pause, its window.
-fn own_time(entry: &Waiting, plan: &Planned, scene: &Scene<'_>) -> Option<Verdict> {
+fn own_time(entry: &Waiting, plan: &Planned, scene: &Scene<'_>) -> Option<Wait> {
     let now = scene.now;
     if entry.not_before > now {
         let why = match entry.why.as_str() {
             "" => format!("until {}", shown(plan, entry.not_before)),
             why => why.to_owned(),
         };
-        return Some(wait(why, Some(entry.not_before)));
+        return Some(wait(Kind::Delay, why, Some(entry.not_before)));
     }
     if let Some(until) = scene.holds.paused_until(&entry.job, now) {
-        return Some(wait(format!("paused until {}", shown(plan, until)), Some(until)));
+        return Some(wait(Kind::Pause, format!("paused until {}", shown(plan, until)), Some(until)));
     }
     let schedule = &plan.policy.schedule;
     if !entry.is_request() && !schedule.is_open(now) {
         let opens = schedule.opens(now);
         let when = opens.map(|at| format!(", which opens at {}", shown(plan, at))).unwrap_or_default();
-        return Some(wait(format!("outside its window{when}"), opens));
+        return Some(wait(Kind::Window, format!("outside its window{when}"), opens));
     }
     None
 }
@@ -139,16 +161,17 @@ fn tolerance(entry: &Waiting, scene: &Scene<'_>) -> i64 {
 
 /// `after`: these have to have succeeded, not too long ago.
 fn predecessors(admission: &Admission, entry: &Waiting, scene: &Scene<'_>, until: Moment) -> Option<Verdict> {
+    let waits = |why, until| Some(Verdict::Wait(patient(Kind::Predecessor, why, until)));
     let most = TimeDelta::from_std(admission.after_max_age).unwrap_or(TimeDelta::MAX);
     for name in admission.after.iter().map(|name| name.as_str()) {
         if entry.is_request() {
             break;
         }
         if scene.running.values().any(|running| running.job == name) {
-            return Some(patient(format!("after job `{name}`, which is under way"), None));
+            return waits(format!("after job `{name}`, which is under way"), None);
         }
         if scene.queued.contains(name) {
-            return Some(patient(format!("after job `{name}`, which waits as well"), None));
+            return waits(format!("after job `{name}`, which waits as well"), None);
         }
         let good = scene.jobs.get(name).and_then(|job| job.last_good);
         if good.is_some_and(|good| scene.now - good <= most) {
@@ -157,17 +180,21 @@ fn predecessors(admission: &Admission, entry: &Waiting, scene: &Scene<'_>, until
         if scene.now >= until {
             return Some(Verdict::Skip(format!("job `{name}` has no good run that is young enough")));
         }
-        return Some(patient(format!("job `{name}` has no good run that is young enough"), Some(until)));
+        return waits(format!("job `{name}` has no good run that is young enough"), Some(until));
     }
     None
 }
 
 /// One heavy run a disk, and not too many in all.
-fn room(plan: &Planned, scene: &Scene<'_>) -> Option<Verdict> {
+fn room(plan: &Planned, scene: &Scene<'_>) -> Option<Wait> {
     let most = usize::try_from(scene.plans.max_running.max(1)).unwrap_or(usize::MAX);
     if scene.running.len() >= most {
         let names: Vec<&str> = scene.running.values().map(|running| running.job.as_str()).collect();
-        return Some(patient(format!("{} of {most} runs are under way: {}", names.len(), names.join(", ")), None));
+        return Some(patient(
+            Kind::Number,
+            format!("{} of {most} runs are under way: {}", names.len(), names.join(", ")),
+            None,
+        ));
     }
     if !plan.policy.admission.heavy {
         return None;
@@ -175,11 +202,10 @@ fn room(plan: &Planned, scene: &Scene<'_>) -> Option<Verdict> {
     for disk in &plan.disks {
         if let Some(running) = scene.running.values().find(|running| running.disks.contains(disk)) {
             let why = format!("job `{}` is under way on disk `{disk}`", running.job);
-            let claim = Wait { why, until: None, patient: true, climate: false, claims: true };
-            return Some(Verdict::Wait(claim));
+            return Some(Wait { claims: true, ..patient(Kind::Disk, why, None) });
         }
         if scene.spoken_for.contains(disk) {
-            return Some(patient(format!("disk `{disk}`, for which another job waits already"), None));
+            return Some(patient(Kind::Disk, format!("disk `{disk}`, for which another job waits already"), None));
         }
     }
     None
@@ -190,15 +216,13 @@ fn calm(admission: &Admission, entry: &Waiting, scene: &Scene<'_>, until: Moment
     if entry.is_request() || (admission.max_load.is_none() && admission.max_temperature.is_none()) {
         return Verdict::Go(Manner::Usual);
     }
-    let gate = |why: String, at: Moment| {
-        Verdict::Wait(Wait { why, until: Some(at), patient: true, climate: true, claims: false })
-    };
+    let gate = |kind, why: String| Verdict::Wait(Wait { climate: true, ..patient(kind, why, Some(until)) });
     let Some(climate) = scene.climate.filter(|climate| scene.now - climate.at <= STALE) else {
-        return gate(LOOKS.to_owned(), scene.now);
+        return gate(Kind::Look, "a look at how busy the machine is".to_owned());
     };
     let Some(why) = unrest(admission, climate, tolerance) else { return Verdict::Go(Manner::Usual) };
     if scene.now < until {
-        return gate(format!("a calm machine: {why}"), until.min(scene.now + LOOK_AGAIN));
+        return gate(Kind::Calm, format!("a calm machine: {why}"));
     }
     match admission.otherwise {
         Otherwise::Gently => Verdict::Go(Manner::Gently),

@@ -42,7 +42,7 @@ pub struct Skipped {
 pub fn dues(schedule: &Schedule, delay: TimeDelta, considered: Moment, now: Moment) -> Dues {
     let mut found = Dues::default();
     let mut missed: Vec<Moment> = vec![];
-    let (mut before, mut first) = (0_u32, None);
+    let (mut before, mut first, mut dropped) = (0_u32, None, None);
     let mut at = considered.max(now - LOOK_BACK);
     while let Some(due) = schedule.next(at, delay).filter(|due| *due <= now) {
         at = due;
@@ -53,7 +53,7 @@ pub fn dues(schedule: &Schedule, delay: TimeDelta, considered: Moment, now: Mome
         first = first.or(Some(due));
         missed.push(due);
         if missed.len() > MOST_MISSED {
-            missed.remove(0);
+            dropped = Some(missed.remove(0));
             before += 1;
         }
     }
@@ -72,8 +72,8 @@ pub fn dues(schedule: &Schedule, delay: TimeDelta, considered: Moment, now: Mome
             found.missed.push(newest);
         }
         Missed::All => {
-            let kept = missed.first().copied().unwrap_or(newest);
-            found.skipped = skipped(kept, before, "missed, and too many were missed to run them all");
+            found.skipped =
+                skipped(dropped.unwrap_or(first), before, "missed, and too many were missed to run them all");
             found.missed = missed;
         }
     }

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::admission::Kind;
 use super::words::{Client, Moment};
 use crate::ledger::occasions::{Cause, Fate, Occasion};
+
+/// What tells one from all others: the job, when it was due, why, the attempt.
+pub type Key = (String, Moment, Cause, u32);
 
 /// Something that was due and waits for its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +26,10 @@ pub struct Waiting {
     pub not_before: Moment,
     /// Since when nothing but the state of the machine, or of other jobs, is in its way.
     pub patient_since: Option<Moment>,
-    /// What it waits for, as it was last told.
+    /// What it waits for.
     pub why: String,
+    /// The kind of reason that the log was told.
+    pub told: Option<Kind>,
     /// Who will start it, if that is not the daemon.
     pub client: Option<Client>,
     /// It waits for nobody.
@@ -42,6 +48,7 @@ impl Waiting {
             not_before: due,
             patient_since: None,
             why: String::new(),
+            told: None,
             client: None,
             at_once: false,
         }
@@ -74,9 +81,20 @@ impl Waiting {
         }
     }
 
+    /// What tells it from all others.
+    pub fn key(&self) -> Key {
+        (self.job.clone(), self.due, self.cause, self.attempt)
+    }
+
+    /// Whether the schedule asked for both at the same moment.
+    pub fn is(&self, other: &Waiting) -> bool {
+        let scheduled = |it: &Waiting| matches!(it.cause, Cause::Schedule | Cause::Missed);
+        self.job == other.job && self.due == other.due && scheduled(self) && scheduled(other)
+    }
+
     /// Whether somebody asked for it, who is not told "outside its window".
     pub fn is_request(&self) -> bool {
-        self.cause == Cause::Request
+        matches!(self.cause, Cause::Request | Cause::Attended)
     }
 }
 
@@ -97,4 +115,6 @@ pub struct Running {
     pub ending: bool,
     /// It hears orders.
     pub hears: bool,
+    /// It makes a backup; else it checks or restores one, or is a command of somebody's.
+    pub backs_up: bool,
 }

@@ -9,6 +9,8 @@ use super::words::{Moment, Planned};
 pub struct Job {
     /// Its schedule was looked at up to here.
     pub considered: Moment,
+    /// Before the clock was put back its schedule was looked at up to here: what lies before was dealt with, if that clock was right.
+    pub dealt_with: Option<Moment>,
     /// When it is due next.
     pub next: Option<Moment>,
     /// The time between that and the one after it.
@@ -22,7 +24,12 @@ pub struct Job {
 impl Job {
     /// A job whose schedule was looked at up to here.
     pub fn new(considered: Moment, last_good: Option<Moment>) -> Job {
-        Job { considered, next: None, period: None, last_good, skipped: None }
+        Job { considered, dealt_with: None, next: None, period: None, last_good, skipped: None }
+    }
+
+    /// From where on to look for what is due by now.
+    pub fn since(&self, now: Moment) -> Moment {
+        self.considered.max(self.dealt_with.filter(|at| *at <= now).unwrap_or(self.considered))
     }
 
     /// Looks for what comes after what was considered.

@@ -41,9 +41,9 @@ use crate::ledger::occasions::{Cause, Fate, Occasion, Record};
 use crate::run::event;
 use crate::schedule::{Missed, jitter};
 
-use admission::{LOOK_AGAIN, LOOKS, Scene, Verdict, Wait, judge};
+use admission::{Kind, LOOK_AGAIN, Scene, Verdict, Wait, judge};
 use due::{Dues, dues};
-use entry::{Running, Waiting};
+use entry::{Key, Running, Waiting};
 use holds::Holds;
 use job::Job;
 use retry::{Attempt, Next};
@@ -71,7 +71,7 @@ pub struct Core {
     look_again: Option<Moment>,
     last: Moment,
     /// What is new in `waiting` and not yet written down.
-    fresh: BTreeSet<(String, Moment, Cause, u32)>,
+    fresh: BTreeSet<Key>,
 }
 
 impl Core {
@@ -110,19 +110,25 @@ impl Core {
     fn follow_clock(&mut self, now: Moment, out: &mut Vec<Output>) {
         let back = self.last - now;
         self.last = now;
+        // What was seen at a time that is yet to come is no news of the machine any more.
+        self.climate = self.climate.filter(|climate| climate.at <= now);
         if back <= CORRECTION {
             return;
         }
         say(out, None, true, format!("the clock went back by {} h: schedules begin anew from here", back.num_hours()));
         self.holds.shift(-back);
+        out.extend(self.holds.in_force(now).map(orders::held));
         for entry in &mut self.waiting {
             entry.not_before -= back;
             entry.patient_since = entry.patient_since.map(|since| since - back);
+            // Whoever comes after this daemon knows nothing of the wrong time.
+            self.fresh.insert(entry.key());
         }
         for running in self.running.values_mut() {
             running.since -= back;
         }
         for (name, job) in &mut self.jobs {
+            job.dealt_with = job.dealt_with.max(Some(job.considered));
             job.considered = now;
             job.last_good = job.last_good.map(|good| good.min(now));
             out.push(considered(name, now, &self.boot));
@@ -140,21 +146,23 @@ impl Core {
         }
     }
 
-    /// From now on these are the policies. A schedule that is new or has changed counts from now.
+    /// From now on these are the policies. A schedule that is new or has changed counts from now; what it asked for before was due.
     fn adopt(&mut self, now: Moment, plans: Plans, out: &mut Vec<Output>) {
+        self.note_what_is_due(now, out);
         let before = std::mem::replace(&mut self.plans, plans);
         for (name, plan) in &self.plans.jobs {
             let same = before.jobs.get(name).is_some_and(|old| old.policy.schedule == plan.policy.schedule);
-            let known = self.jobs.get(name);
-            if !same || known.is_none() {
-                let last_good = known.and_then(|job| job.last_good);
+            // One that was away, or could not be used, goes on where it was: what it missed meanwhile was missed.
+            let back = !before.jobs.contains_key(name) && self.jobs.contains_key(name);
+            if !same && !back {
+                let last_good = self.jobs.get(name).and_then(|job| job.last_good);
                 self.jobs.insert(name.clone(), Job::new(now, last_good));
                 out.push(considered(name, now, &self.boot));
             }
         }
-        let plans = &self.plans.jobs;
-        self.jobs.retain(|name, _| plans.contains_key(name));
-        let (kept, orphans) = std::mem::take(&mut self.waiting).into_iter().partition(|w| plans.contains_key(&w.job));
+        let plans = &self.plans;
+        let waiting = std::mem::take(&mut self.waiting);
+        let (orphans, kept) = waiting.into_iter().partition::<Vec<_>, _>(|entry| plans.know_nothing_of(&entry.job));
         self.waiting = kept;
         for entry in orphans {
             self.skip(now, &entry, "its policy is gone".to_owned(), out);
@@ -177,7 +185,7 @@ impl Core {
             let (Some(plan), Some(job)) = (self.plans.jobs.get(&name).cloned(), self.jobs.get_mut(&name)) else {
                 continue;
             };
-            let found = dues(&plan.policy.schedule, plan.delay, job.considered, now);
+            let found = dues(&plan.policy.schedule, plan.delay, job.since(now), now);
             job.considered = now;
             job.look_ahead(&plan);
             self.ahead.extend(job.next.map(|next| (next, name.clone())));
@@ -202,19 +210,36 @@ impl Core {
         for due in found.missed {
             let later = now + jitter::delay("catch up", name, within);
             let why = "it was missed; runs that were missed begin one after the other".to_owned();
-            self.enqueue(Waiting { not_before: later, why, ..Waiting::new(name, due, Cause::Missed) });
+            let entry = Waiting { not_before: later, why, ..Waiting::new(name, due, Cause::Missed) };
+            if plan.policy.schedule.missed == Missed::All {
+                if !self.knows(&entry) {
+                    self.enqueue(entry);
+                }
+            } else if let Some(entry) = self.take_turn(now, plan, entry, out) {
+                self.enqueue(entry);
+            }
         }
         for due in found.now {
             self.due_now(now, plan, Waiting::new(name, due, Cause::Schedule), out);
         }
     }
 
-    /// The schedule says so, now: what of the same job waits or is under way decides.
-    fn due_now(&mut self, now: Moment, plan: &Planned, entry: Waiting, out: &mut Vec<Output>) {
+    /// A clock that was put back may find it waiting, or under way, since before that: then it is that very one.
+    fn knows(&self, entry: &Waiting) -> bool {
+        let under_way = self.running.values().filter_map(|running| running.due.as_ref());
+        self.waiting.iter().chain(under_way).any(|known| known.is(entry))
+    }
+
+    /// Of what waits of one job, this does for what failed and for what was missed; and what else waits does for this. `None`: it
+    /// will not be run.
+    fn take_turn(&mut self, now: Moment, plan: &Planned, entry: Waiting, out: &mut Vec<Output>) -> Option<Waiting> {
+        if self.knows(&entry) {
+            return None;
+        }
         let does_for = |other: &Waiting| match other.cause {
             Cause::Retry => true,
             Cause::Missed => plan.policy.schedule.missed != Missed::All,
-            Cause::Schedule | Cause::Boot | Cause::Request => false,
+            Cause::Schedule | Cause::Boot | Cause::Request | Cause::Attended => false,
         };
         let waiting = std::mem::take(&mut self.waiting);
         let (covered, kept): (Vec<_>, _) =
@@ -223,12 +248,21 @@ impl Core {
         for other in covered {
             self.skip(now, &other, "the next one is due".to_owned(), out);
         }
-        if self.waiting.iter().any(|other| other.job == entry.job && other.cause != Cause::Missed) {
-            return self.skip(now, &entry, "the one before it still waits".to_owned(), out);
+        // A request may be taken back, and its client go away: it stands for no run of the schedule.
+        let before = |other: &&Waiting| other.cause != Cause::Missed && !other.is_request();
+        if self.waiting.iter().filter(before).any(|other| other.job == entry.job) {
+            self.skip(now, &entry, "the one before it still waits".to_owned(), out);
+            return None;
         }
-        let Some(running) = self.running.values_mut().find(|running| running.job == entry.job) else {
-            return self.enqueue(entry);
-        };
+        Some(entry)
+    }
+
+    /// The schedule says so, now: what of the same job waits or is under way decides.
+    fn due_now(&mut self, now: Moment, plan: &Planned, entry: Waiting, out: &mut Vec<Output>) {
+        let Some(entry) = self.take_turn(now, plan, entry, out) else { return };
+        let mut of_job = self.running.values_mut().filter(|running| running.job == entry.job);
+        // A check or a restore of its artifacts is not what the next one overlaps with: it waits for those.
+        let Some(running) = of_job.find(|running| running.backs_up) else { return self.enqueue(entry) };
         match plan.policy.admission.overlap {
             Overlap::Skip => {
                 let why = format!("run `{}` is still under way", running.run);
@@ -248,16 +282,13 @@ impl Core {
     }
 
     fn enqueue(&mut self, entry: Waiting) {
-        // A client asks again, or begins without being told to, when the daemon is gone: what it waits for is not to be remembered.
-        if entry.client.is_none() {
-            self.fresh.insert((entry.job.clone(), entry.due, entry.cause, entry.attempt));
-        }
+        self.fresh.insert(entry.key());
         self.waiting.push(entry);
     }
 
     /// It will not be run.
     fn skip(&mut self, now: Moment, entry: &Waiting, why: String, out: &mut Vec<Output>) {
-        self.fresh.remove(&(entry.job.clone(), entry.due, entry.cause, entry.attempt));
+        self.fresh.remove(&entry.key());
         say(out, Some(&entry.job), false, format!("the run due at {} is skipped: {why}", self.shown(entry)));
         if let Some(job) = self.jobs.get_mut(&entry.job) {
             job.skipped = Some(why.clone());
@@ -281,7 +312,11 @@ impl Core {
         let queue = std::mem::take(&mut self.waiting);
         let mut queued: BTreeSet<String> = queue.iter().map(|entry| entry.job.clone()).collect();
         for mut entry in queue {
-            let Some(plan) = self.plans.jobs.get(&entry.job).cloned() else { continue };
+            let Some(plan) = self.plans.jobs.get(&entry.job).cloned() else {
+                entry.why = "its policy has errors".to_owned();
+                self.waiting.push(entry);
+                continue;
+            };
             queued.remove(&entry.job);
             let scene = Scene {
                 now,
@@ -316,27 +351,23 @@ impl Core {
 
     fn keep_waiting(&mut self, now: Moment, entry: &mut Waiting, wait: Wait, out: &mut Vec<Output>) {
         entry.patient_since = if wait.patient { entry.patient_since.or(Some(now)) } else { None };
-        // What has become of the machine in the meantime is worth no new line.
-        let told = |why: &str| {
-            why.split(" > ").next().map(|head| head.trim_end_matches(|c: char| !c.is_alphabetic()).to_owned())
-        };
-        if wait.why != LOOKS && (told(&entry.why) != told(&wait.why) || entry.why.is_empty()) {
-            if let Some(client) = entry.client {
-                out.push(orders::waits(client, &wait.why));
-            }
+        if let Some(client) = entry.client.filter(|_| entry.why != wait.why && wait.kind != Kind::Look) {
+            out.push(orders::waits(client, &wait.why));
+        }
+        // The log is told what it waits for, not how that goes on: a thousand may wait for one.
+        if wait.kind != Kind::Look && entry.told.replace(wait.kind) != Some(wait.kind) {
             say(out, Some(&entry.job), false, format!("waits: {}", wait.why));
         }
         entry.why = wait.why;
         if wait.climate {
             let at = self.climate.map_or(now, |climate| (climate.at + LOOK_AGAIN).max(now));
             self.wants_climate = Some(self.wants_climate.map_or(at, |other| other.min(at)));
-        } else {
-            self.look_again = [self.look_again, wait.until].into_iter().flatten().min();
         }
+        self.look_again = [self.look_again, wait.until.filter(|until| *until > now)].into_iter().flatten().min();
     }
 
     fn begin(&mut self, now: Moment, entry: Waiting, plan: &Planned, manner: Manner, out: &mut Vec<Output>) {
-        self.fresh.remove(&(entry.job.clone(), entry.due, entry.cause, entry.attempt));
+        self.fresh.remove(&entry.key());
         let run = (self.names)(now);
         out.push(Output::Record(Record::Occasion(entry.occasion(Fate::Started(run.clone()), now))));
         match entry.client {
@@ -348,8 +379,16 @@ impl Core {
         }
         let disks = if plan.policy.admission.heavy { plan.disks.clone() } else { BTreeSet::new() };
         let job = entry.job.clone();
-        let running =
-            Running { run: run.clone(), job, disks, since: now, due: Some(entry), ending: false, hears: false };
+        let running = Running {
+            run: run.clone(),
+            job,
+            disks,
+            since: now,
+            due: Some(entry),
+            ending: false,
+            hears: false,
+            backs_up: true,
+        };
         self.running.insert(run, running);
     }
 
@@ -358,9 +397,9 @@ impl Core {
         if fresh.is_empty() {
             return;
         }
-        // A client's place in the queue is worth as much as its connection, which does not outlive this process.
+        // What a client asked for that starts the run itself is wanted as long as it is there: the next daemon does not know it.
         for entry in self.waiting.iter().filter(|entry| entry.client.is_none()) {
-            if fresh.contains(&(entry.job.clone(), entry.due, entry.cause, entry.attempt)) {
+            if fresh.contains(&entry.key()) {
                 out.push(Output::Record(Record::Occasion(entry.occasion(Fate::Queued, now))));
             }
         }
@@ -368,13 +407,28 @@ impl Core {
 
     fn ended(&mut self, now: Moment, run: &str, end: &RunEnd, out: &mut Vec<Output>) {
         let Some(running) = self.running.remove(run) else { return };
-        if matches!(end.state, State::Ok | State::Warning)
+        if running.backs_up
+            && matches!(end.state, State::Ok | State::Warning)
             && let Some(job) = self.jobs.get_mut(&running.job)
         {
-            job.last_good = job.last_good.max(Some(end.at));
+            job.last_good = job.last_good.max(Some(end.at.min(now)));
         }
         let Some(entry) = running.due else { return };
-        out.push(Output::Record(Record::Occasion(entry.occasion(Fate::Done(run.to_owned()), now))));
+        // A run that was turned away at the door did nothing: that is no end, but a reason.
+        let fate = match end.state {
+            State::Skipped => {
+                Fate::Skipped(format!("run `{run}` was turned away: another one of this job was under way"))
+            }
+            _ => Fate::Done(run.to_owned()),
+        };
+        out.push(Output::Record(Record::Occasion(entry.occasion(fate, now))));
+        // An end in a time that turned out to be wrong is no reason to wait until then.
+        let end = &RunEnd { at: end.at.min(now), ..end.clone() };
+        self.follow_up(&entry, end, out);
+    }
+
+    /// What follows a run that did not succeed.
+    fn follow_up(&mut self, entry: &Waiting, end: &RunEnd, out: &mut Vec<Output>) {
         let (Some(plan), Some(job)) = (self.plans.jobs.get(&entry.job), self.jobs.get(&entry.job)) else { return };
         if entry.is_request() {
             return;
@@ -384,16 +438,10 @@ impl Core {
             Next::Nothing => {}
             Next::GivenUp(why) => say(out, Some(&entry.job), true, format!("not tried again: {why}")),
             Next::Again { at, failures, why } => {
-                let cause = Cause::Retry;
                 let number = entry.attempt + 1;
                 let why = format!("attempt {number} after one that ended {why}");
-                self.enqueue(Waiting {
-                    attempt: number,
-                    failures,
-                    not_before: at,
-                    why,
-                    ..Waiting::new(&entry.job, entry.due, cause)
-                });
+                let again = Waiting::new(&entry.job, entry.due, Cause::Retry);
+                self.enqueue(Waiting { attempt: number, failures, not_before: at, why, ..again });
             }
         }
     }
@@ -408,11 +456,13 @@ impl Core {
             }
             return;
         }
-        if let Some(running) = self.running.get(run) {
-            say(out, Some(&running.job), true, format!("run `{run}` could not be started: {why}"));
-        }
+        let Some(running) = self.running.remove(run) else { return };
+        let why = format!("run `{run}` could not be started: {why}");
+        say(out, Some(&running.job), true, why.clone());
+        let Some(entry) = running.due else { return };
+        out.push(Output::Record(Record::Occasion(entry.occasion(Fate::Skipped(why), now))));
         let end = RunEnd { state: State::Failed, code: crate::exit::Exit::Internal.code(), at: now };
-        self.ended(now, run, &end, out);
+        self.follow_up(&entry, &end, out);
     }
 
     /// Who waited for a run of its own has gone.

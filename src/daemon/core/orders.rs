@@ -25,6 +25,12 @@ pub(super) fn not_run(client: Client, job: &str, why: &str) -> Output {
     refused(client, Failure::new(Exit::NotNow, format!("job `{job}` is not run: {why}")))
 }
 
+/// A pause or a pace as it is written down.
+pub(super) fn held(hold: &Hold) -> Output {
+    let (job, pace, until_us) = (hold.job.clone(), hold.pace, hold.until.timestamp_micros());
+    Output::Record(Record::Held { job, pace, until_us })
+}
+
 impl Core {
     /// Does what was ordered, or says why not.
     pub(super) fn obey(&mut self, now: Moment, client: Client, order: &Order, out: &mut Vec<Output>) {
@@ -63,7 +69,8 @@ impl Core {
                 Failure::new(Exit::NotNow, format!("job `{job}` is busy: run `{}` is under way", running.run));
             return out.push(refused(client, failure.hint("wait for it, or `govern cancel` it")));
         }
-        self.enqueue(Waiting { client: lent, at_once, ..Waiting::new(job, now, Cause::Request) });
+        let cause = if lent.is_some() { Cause::Attended } else { Cause::Request };
+        self.enqueue(Waiting { client: lent, at_once, ..Waiting::new(job, now, cause) });
         if lent.is_none() {
             out.push(done(client, format!("job {job} is in the queue: `govern status` shows its turn")));
         }
@@ -102,10 +109,10 @@ impl Core {
         let Some(until) = until(now, seconds) else { return out.push(too_long(client)) };
         self.hold(Hold { job: job.map(str::to_owned), pace: None, until }, out);
         let runs = self.order_to(job, event::Order::Pause { seconds: seconds.max(1) }, out);
-        let whose = job.map_or_else(|| "every job".to_owned(), |job| format!("job {job}"));
+        let whose = job.map_or_else(String::new, |job| format!(" of job {job}"));
         let span = Span(std::time::Duration::from_secs(seconds));
         let also = if runs > 0 { ", and what is under way stands still" } else { "" };
-        out.push(done(client, format!("nothing of {whose} begins for {span}{also}")));
+        out.push(done(client, format!("nothing{whose} begins for {span}{also}")));
     }
 
     fn resume(&mut self, client: Client, job: Option<&str>, out: &mut Vec<Output>) {
@@ -143,8 +150,7 @@ impl Core {
     }
 
     fn hold(&mut self, hold: Hold, out: &mut Vec<Output>) {
-        let (job, pace, until_us) = (hold.job.clone(), hold.pace, hold.until.timestamp_micros());
-        out.push(Output::Record(Record::Held { job, pace, until_us }));
+        out.push(held(&hold));
         self.holds.set(hold);
     }
 

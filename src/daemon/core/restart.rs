@@ -21,6 +21,17 @@ pub enum Since {
     NeverBegan,
 }
 
+/// A run under way that somebody else began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its id.
+    pub run: String,
+    /// Its job.
+    pub job: String,
+    /// It makes a backup; else it checks or restores one, or is a command of somebody's.
+    pub backs_up: bool,
+}
+
 /// What was found when the daemon came.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
@@ -28,8 +39,8 @@ pub struct Found {
     pub remembered: Remembered,
     /// What became of the runs it had begun, by their ids.
     pub since: BTreeMap<String, Since>,
-    /// Runs under way that it had not begun: id and job.
-    pub others: Vec<(String, String)>,
+    /// Runs under way that it had not begun.
+    pub others: Vec<Other>,
     /// When the last good run of each job ended.
     pub last_good: BTreeMap<String, Moment>,
     /// The id of this boot.
@@ -59,15 +70,22 @@ impl Core {
         for (job, pace, until_us) in holds {
             core.holds.set(Hold { job, pace, until: moment(until_us) });
         }
+        let latest = considered.iter().map(|(_, us, _)| moment(*us)).max().unwrap_or(now);
+        if latest - now > super::CORRECTION {
+            core.holds.shift(now - latest);
+            out.extend(core.holds.in_force(now).map(super::orders::held));
+        }
         core.know_jobs(now, &considered, &found.last_good, &mut out);
-        for (run, job) in found.others {
-            core.note_running(now, run, job, None);
+        for Other { run, job, backs_up } in found.others {
+            core.note_running(now, run, job, None, backs_up);
         }
         let ended = core.take_up(now, open, &found.since, &mut out);
         core.look_ahead();
         for (run, end) in ended {
             core.ended(now, &run, &end, &mut out);
         }
+        // With what was noted above: that the machine was booted, that a run is over, is not noted again.
+        core.write_down_what_waits(now, &mut out);
         (core, out)
     }
 
@@ -79,15 +97,23 @@ impl Core {
         last_good: &BTreeMap<String, Moment>,
         out: &mut Vec<Output>,
     ) {
+        // A job that cannot be used now may be back tomorrow, and goes on where it was.
+        for (name, us, _) in remembered {
+            let last_good = last_good.get(name).map(|good| now.min(*good));
+            self.jobs.insert(name.clone(), Job::new(moment(*us).min(now), last_good));
+        }
         let mut at_boot = vec![];
         for (name, plan) in &self.plans.jobs {
             let known = remembered.iter().find(|(job, ..)| job == name);
             let at = known.map_or(now, |(_, us, _)| moment(*us));
             // A clock that is far behind what it was is right now, and was wrong before.
-            let at = if at - now > super::CORRECTION { now } else { at };
-            self.jobs.insert(name.clone(), Job::new(at, last_good.get(name).copied()));
+            let corrected = at - now > super::CORRECTION;
+            let at = if corrected { now } else { at };
+            let last_good = last_good.get(name).map(|good| now.min(*good));
+            let dealt_with = known.map(|(_, us, _)| moment(*us)).filter(|_| corrected);
+            self.jobs.insert(name.clone(), Job { dealt_with, ..Job::new(at, last_good) });
             let booted = known.is_some_and(|(.., boot)| *boot != self.boot);
-            if known.is_none() || booted {
+            if known.is_none() || booted || corrected {
                 out.push(considered(name, at, &self.boot));
             }
             if booted && plan.policy.schedule.triggers.contains(&Trigger::Boot) {
@@ -109,25 +135,29 @@ impl Core {
     ) -> Vec<(String, RunEnd)> {
         let mut ended = vec![];
         for occasion in open {
-            let entry = Waiting::remembered(&occasion);
+            let mut entry = Waiting::remembered(&occasion);
+            let ahead = moment(occasion.at_us) - now;
+            if ahead > super::CORRECTION {
+                entry.not_before -= ahead;
+            }
             let run = match occasion.fate {
                 crate::ledger::occasions::Fate::Started(run) => Some(run),
                 _ => None,
             };
             match run.as_ref().and_then(|run| since.get(run)) {
                 Some(Since::UnderWay) => {
-                    self.note_running(now, run.unwrap_or_default(), entry.job.clone(), Some(entry))
+                    self.note_running(now, run.unwrap_or_default(), entry.job.clone(), Some(entry), true)
                 }
                 Some(Since::Ended(end)) => {
                     let run = run.unwrap_or_default();
-                    self.note_running(now, run.clone(), entry.job.clone(), Some(entry));
+                    self.note_running(now, run.clone(), entry.job.clone(), Some(entry), true);
                     ended.push((run, end.clone()));
                 }
                 // Who asked for it is gone with the daemon that was asked.
-                _ if entry.is_request() && run.is_some() => {
+                _ if entry.cause == Cause::Attended => {
                     self.skip(now, &entry, "the daemon ended before it began".to_owned(), out);
                 }
-                _ if !self.plans.jobs.contains_key(&entry.job) => {
+                _ if self.plans.know_nothing_of(&entry.job) => {
                     self.skip(now, &entry, "its policy is gone".to_owned(), out);
                 }
                 _ => {
@@ -141,10 +171,10 @@ impl Core {
         ended
     }
 
-    fn note_running(&mut self, now: Moment, run: String, job: String, due: Option<Waiting>) {
+    fn note_running(&mut self, now: Moment, run: String, job: String, due: Option<Waiting>, backs_up: bool) {
         let plan = self.plans.jobs.get(&job);
         let disks = plan.filter(|plan| plan.policy.admission.heavy).map(|plan| plan.disks.clone()).unwrap_or_default();
-        let running = Running { run: run.clone(), job, disks, since: now, due, ending: false, hears: true };
+        let running = Running { run: run.clone(), job, disks, since: now, due, ending: false, hears: false, backs_up };
         self.running.insert(run, running);
     }
 }

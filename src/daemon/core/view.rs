@@ -14,7 +14,7 @@ impl Core {
     /// What is to come for each job.
     pub fn agenda(&self) -> BTreeMap<String, Agenda> {
         let mut agenda: BTreeMap<String, Agenda> = BTreeMap::new();
-        for (name, job) in &self.jobs {
+        for (name, job) in self.jobs.iter().filter(|(name, _)| self.plans.jobs.contains_key(*name)) {
             let zone = self.zone(name);
             let next = job.next.map(|at| stamp(zone, at));
             agenda.insert(name.clone(), Agenda { next, skipped: job.skipped.clone(), ..Agenda::default() });

@@ -34,10 +34,19 @@ pub struct Planned {
 pub struct Plans {
     /// The jobs by name.
     pub jobs: BTreeMap<String, Planned>,
+    /// Jobs whose policies have errors, and had no earlier form: they are not scheduled, and not forgotten.
+    pub refused: BTreeSet<String>,
     /// So many runs may be under way at once.
     pub max_running: u32,
     /// Runs that were missed are spread over this time.
     pub catch_up_within: TimeDelta,
+}
+
+impl Plans {
+    /// Whether there is no job of this name, be it one with errors.
+    pub fn know_nothing_of(&self, job: &str) -> bool {
+        !self.jobs.contains_key(job) && !self.refused.contains(job)
+    }
 }
 
 /// How busy the machine is.

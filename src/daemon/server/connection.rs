@@ -125,7 +125,12 @@ impl Connection {
             };
             let Some(answer) = answer else { break };
             answered = true;
+            // Nothing follows but "not yet" and "now": who may begin keeps its place by staying.
+            let more = matches!(answer, Answer::Waiting { .. } | Answer::Admitted { .. });
             self.say(id, answer).await?;
+            if !more {
+                break;
+            }
         }
         if answered {
             return Ok(());

@@ -50,7 +50,7 @@ pub(super) fn planned(policy: Policy, disks: &[&str]) -> Planned {
 
 pub(super) fn plans(jobs: Vec<Planned>) -> Plans {
     let jobs = jobs.into_iter().map(|plan| (plan.policy.job.to_string(), plan)).collect();
-    Plans { jobs, max_running: 2, catch_up_within: TimeDelta::minutes(10) }
+    Plans { jobs, refused: BTreeSet::new(), max_running: 2, catch_up_within: TimeDelta::minutes(10) }
 }
 
 /// One job with these lines of `[schedule]` in UTC, which waits for nothing.
