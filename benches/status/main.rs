@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
 
 #[path = "../common/figures.rs"]
+#[allow(dead_code)]
 mod figures;
 
 use std::path::{Path, PathBuf};
