@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod crash;
+mod daemon;
 mod doctor;
 mod errors;
 mod exec;

@@ -23,7 +23,7 @@ const ZONES: [&str; 7] = [
 ];
 
 /// Disks of the machine.
-const DISKS: u64 = 10;
+const DISKS: u64 = 20;
 
 /// A policy that does nothing, as the loader makes it.
 fn base() -> Policy {
@@ -49,7 +49,7 @@ impl Maker {
     pub fn plans(&mut self, jobs: usize) -> Plans {
         let mut plans = Plans {
             jobs: BTreeMap::new(),
-            max_running: 2 + u32::try_from(jobs / 40).unwrap(),
+            max_running: 2 + u32::try_from(jobs / 25).unwrap(),
             catch_up_within: TimeDelta::minutes(10),
         };
         for number in 0..jobs {

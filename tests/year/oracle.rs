@@ -17,6 +17,9 @@ use crate::runs::Runs;
 /// A clock that goes back further was wrong before.
 pub const CORRECTION: TimeDelta = TimeDelta::hours(3);
 
+/// No pause is longer.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::days(31);
+
 /// Enough to see what is wrong.
 const MOST_WRONG: usize = 1000;
 
@@ -100,6 +103,7 @@ impl Oracle {
         if ahead > CORRECTION {
             self.pauses.values_mut().for_each(|until| *until -= ahead);
         }
+        self.pauses.values_mut().for_each(|until| *until = (*until).min(now + LONGEST_PAUSE));
         self.last = Some(now);
     }
 

@@ -57,7 +57,8 @@ impl Core {
         let mut out = vec![];
         let Remembered { open, considered, holds } = found.remembered;
         for (job, pace, until_us) in holds {
-            core.holds.set(Hold { job, pace, until: moment(until_us) });
+            // One that is longer than any order was given at a time that was wrong.
+            core.holds.set(Hold { job, pace, until: moment(until_us).min(now + super::orders::LONGEST) });
         }
         let latest = considered.iter().map(|(_, us, _)| moment(*us)).max().unwrap_or(now);
         if latest - now > super::CORRECTION {
