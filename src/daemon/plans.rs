@@ -62,6 +62,17 @@ pub fn plans(loaded: &Loaded, before: &Plans, host: &str) -> Reading {
     Reading { plans, troubles }
 }
 
+/// What is shown to others: with the policies that keep their earlier form, because what was read of them has errors.
+pub fn in_force(mut loaded: Loaded, before: &Loaded, plans: &Plans) -> Loaded {
+    let kept = before.jobs.iter().filter(|job| {
+        let name = job.policy.job.as_str();
+        plans.jobs.contains_key(name) && loaded.job(name).is_none()
+    });
+    let kept: Vec<_> = kept.cloned().collect();
+    loaded.jobs.extend(kept);
+    loaded
+}
+
 /// What tells this machine from others with the same policies.
 pub fn host() -> String {
     let id = fs::read_text_if_any(Path::new(MACHINE_ID)).ok().flatten();

@@ -300,6 +300,7 @@ impl Loop {
                 deed => deeds.push(deed),
             }
         }
+        let is_news = !records.is_empty();
         let written = self.book.write(records);
         for deed in deeds {
             match deed {
@@ -314,6 +315,14 @@ impl Loop {
                     self.clients.answer(client, Answer::Admitted { run });
                 }
                 Output::Give { run, order, tell } => self.give(run, order, tell),
+                // Who is told that something is done can rely on it, whatever becomes of this daemon.
+                Output::Answer { client, answer: answer @ Answer::Done { .. } } if is_news => {
+                    let written = written.clone();
+                    self.leave_to_others(async move {
+                        written.settled().await;
+                        Echo::Obeyed(client, answer)
+                    });
+                }
                 Output::Answer { client, answer } => self.clients.answer(client, answer),
                 Output::Reload { client } => self.read_again(Some(client)),
                 Output::Say { job, alert, text } => say(job.as_deref(), alert, &text),
@@ -352,7 +361,7 @@ impl Loop {
     /// What was read is in force from now on, as far as it has no errors. Runs under way keep what they were started with.
     fn adopt(&mut self, loaded: Loaded, client: Option<Client>) {
         let Reading { plans, troubles } = plans::plans(&loaded, &self.plans, &self.host);
-        self.loaded = Arc::new(loaded);
+        self.loaded = Arc::new(plans::in_force(loaded, &self.loaded, &plans));
         self.plans = plans.clone();
         let news = self.troubles != troubles;
         self.troubles = troubles;

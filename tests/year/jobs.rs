@@ -37,16 +37,19 @@ fn base() -> Policy {
 pub struct Maker {
     random: Random,
     base: Policy,
+    /// How many of a hundred jobs make up for each run that was missed. A hundred of them wait one by one after a long absence.
+    patient: u64,
 }
 
 impl Maker {
     /// By this seed.
     pub fn new(seed: u64) -> Maker {
-        Maker { random: Random::of(seed, 1), base: base() }
+        Maker { random: Random::of(seed, 1), base: base(), patient: 20 }
     }
 
     /// All of them.
     pub fn plans(&mut self, jobs: usize) -> Plans {
+        self.patient = if jobs > 100 { 2 } else { 20 };
         let mut plans = Plans {
             jobs: BTreeMap::new(),
             max_running: 2 + u32::try_from(jobs / 25).unwrap(),
@@ -113,9 +116,9 @@ impl Maker {
     }
 
     fn missed(&mut self) -> Missed {
-        match self.random.below(5) {
-            0 => Missed::None,
-            1 => Missed::All,
+        match self.random.below(100) {
+            0..20 => Missed::None,
+            already if already < 20 + self.patient => Missed::All,
             _ => Missed::One,
         }
     }

@@ -168,8 +168,13 @@ fn all_is_well(world: &World, told: &str) {
     assert_eq!(strays, Vec::<String>::new(), "{told}: runs that no occasion asked for\n{:#?}", all(world));
     let doubled = world.rows("SELECT run FROM occasions WHERE run IS NOT NULL GROUP BY run HAVING count(*) > 1");
     assert_eq!(doubled, Vec::<String>::new(), "{told}: occasions that share a run");
-    let lost = world.rows("SELECT job || ' ' || cause FROM occasions WHERE state = 'done' AND run NOT IN (SELECT run FROM runs)");
-    assert_eq!(lost, Vec::<String>::new(), "{told}: done, and nothing ran");
+    // A worker that was killed before it had written a word counts as an attempt that failed, and there is another one.
+    let lost = world.rows(
+        "SELECT job || ' ' || cause FROM occasions AS this WHERE state = 'done' AND attempt < 4 AND run NOT IN (SELECT run FROM runs)
+         AND NOT EXISTS (SELECT 1 FROM occasions AS next
+                         WHERE next.job = this.job AND next.due_us = this.due_us AND next.attempt = this.attempt + 1)",
+    );
+    assert_eq!(lost, Vec::<String>::new(), "{told}: nothing ran, and nothing followed\n{:#?}", all(world));
     let ran = |run: &PathBuf| run.file_name().unwrap().to_string_lossy().into_owned();
     let directories: BTreeSet<String> = list(&world.path("state/runs")).iter().map(ran).collect();
     let rows: BTreeSet<String> = world.rows("SELECT run FROM runs").into_iter().collect();

@@ -15,8 +15,10 @@ fn a_state_directory_that_cannot_be_written_is_one_clear_error() {
     fs::create_dir(world.path("state")).unwrap();
     fs::set_permissions(world.path("state"), fs::Permissions::from_mode(0o755)).unwrap();
     let told = world.govern(["daemon"]).one_error(77);
-    told.says(&[world.path("state").to_str().unwrap()], "--state");
+    told.says(&[world.path("state").to_str().unwrap()], "as the account that owns it");
 }
+
+const MIB: usize = 1 << 20;
 
 /// The ledger is on a file system of its own, which is full; the state directory is not.
 #[test]
@@ -27,14 +29,15 @@ fn a_ledger_on_a_full_disk_holds_no_run_back() {
     let world = World::for_daemon();
     world.job("etc", QUICK);
     world.daemon().end().expect(0);
-    let small = Mount::tmpfs(world.path("small"), 256 * 1024);
+    let small = Mount::tmpfs(world.path("small"), MIB as u64);
     for file in list(&world.path("state")).iter().filter(|path| path.to_string_lossy().contains("ledger.sqlite")) {
         fs::remove_file(file).unwrap();
     }
     std::os::unix::fs::symlink(world.path("small/ledger.sqlite"), world.path("state/ledger.sqlite")).unwrap();
-    fs::write(world.path("small/filler"), vec![0; 200 * 1024]).unwrap_or_default();
     let daemon = world.daemon();
-    fs::write(world.path("small/filler2"), vec![0; 256 * 1024]).unwrap_or_default();
+    wait_for("the ledger", || world.path("small/ledger.sqlite").exists().then_some(()));
+    // All the room that is left; the file ends where that does.
+    fs::write(world.path("small/filler"), vec![0; MIB]).unwrap_err();
     daemon.run("etc");
     wait_for("the artifact", || (world.artifacts("etc").len() == 1).then_some(()));
     assert!(daemon.log().contains("not written down yet"), "{}", daemon.log());
