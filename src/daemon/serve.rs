@@ -425,7 +425,7 @@ impl Loop {
     fn adopt(&mut self, loaded: Loaded, disks: Disks, client: Option<Client>) {
         let Reading { mut plans, troubles } = plans::plans(&loaded, &self.plans, &mut self.files, &self.host);
         learn_disks(&mut plans, disks);
-        self.loaded = Arc::new(loaded);
+        self.loaded = Arc::new(plans::in_force(loaded, &self.loaded, &plans));
         self.plans = plans.clone();
         let news = self.troubles != troubles;
         self.troubles = troubles;
