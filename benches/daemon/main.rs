@@ -36,9 +36,13 @@ fn options() -> Options {
 
 /// A figure and its goal.
 pub struct Row {
+    /// What was measured.
     pub what: String,
+    /// The figure.
     pub value: f64,
+    /// Its unit.
     pub unit: &'static str,
+    /// The goal.
     pub most: f64,
 }
 

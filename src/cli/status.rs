@@ -83,7 +83,8 @@ async fn look(context: &Context, args: &Args, why: Unanswered) -> Result<u8, Fai
         // A run whose worker vanished must not be shown as running. Who lacks the right to say so shows what there is.
         close::sweep(state).await.ok();
         let loaded = context.policies();
-        let read = gather(state, &loaded, None, still_good);
+        let policies: Vec<_> = loaded.jobs.iter().map(|job| &job.policy).collect();
+        let read = gather(state, &policies, loaded.governor.as_ref(), None, still_good);
         let snapshot = match (read, &why) {
             (Err(failure), Unanswered::Unreachable(no_daemon)) => {
                 return Err(failure.caused_by(format!("and the daemon was not to be asked: {}", no_daemon.one_line())));

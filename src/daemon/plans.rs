@@ -65,17 +65,6 @@ pub fn plans(loaded: &Loaded, before: &Plans, files: &mut Files, host: &str) -> 
     Reading { plans, troubles }
 }
 
-/// What is shown to others: with the policies that keep their earlier form, because what was read of them has errors.
-pub fn in_force(mut loaded: Loaded, before: &Loaded, plans: &Plans) -> Loaded {
-    let kept = before.jobs.iter().filter(|job| {
-        let name = job.policy.job.as_str();
-        plans.jobs.contains_key(name) && loaded.job(name).is_none()
-    });
-    let kept: Vec<_> = kept.cloned().collect();
-    loaded.jobs.extend(kept);
-    loaded
-}
-
 /// The lowest disks that a job reads or writes, as far as that can be told. Asks file systems, and so may take as long as the slowest of
 /// them.
 pub fn disks_of(policy: &Policy) -> BTreeSet<String> {

@@ -15,7 +15,7 @@ use super::climate::Senses;
 use super::core::Core;
 use super::core::words::{Client, Input, Moment, Output, Plans};
 use super::disks::{DiskFinder, Disks};
-use super::facts::Facts;
+use super::facts::{Facts, InForce};
 use super::found;
 use super::plans::{self, Files, Reading};
 use super::protocol::Answer;
@@ -60,7 +60,7 @@ pub async fn serve(dirs: &Dirs) -> Result<(), Failure> {
     let (orders, mut asked) = mpsc::channel(WAITING);
     let server = Server::start(server::listen(dirs)?, dirs.state.clone(), daemon.facts.subscribe(), orders)?;
     daemon.supervisor.ready(&story(&daemon.core, daemon.troubles.len()));
-    tracing::info!("{} jobs are scheduled", daemon.plans.jobs.len());
+    tracing::info!("{}", scheduled(&daemon.plans));
     daemon.run(&mut asked, &mut signals).await?;
     daemon.supervisor.stopping("runs under way go on");
     tracing::info!("ended; runs under way go on");
@@ -121,7 +121,7 @@ struct Loop {
     core: Core,
     plans: Plans,
     files: Files,
-    loaded: Arc<Loaded>,
+    in_force: Arc<InForce>,
     troubles: Vec<String>,
     facts: watch::Sender<Arc<Facts>>,
     book: Book,
@@ -175,9 +175,9 @@ impl Loop {
         }
         let (core, outputs) = Core::take_over(Utc::now(), Box::new(name), plans.clone(), found);
         let since = Stamp::now();
-        let loaded = Arc::new(loaded);
+        let in_force = Arc::new(InForce::of(&plans, loaded.governor));
         let facts = Facts {
-            policies: loaded.clone(),
+            policies: in_force.clone(),
             daemon: about(since, 0, &plans, &troubles),
             agenda: BTreeMap::new(),
             holds: vec![],
@@ -189,7 +189,7 @@ impl Loop {
             core,
             plans,
             files,
-            loaded,
+            in_force,
             troubles,
             facts: watch::Sender::new(Arc::new(facts)),
             book: Book::open(dirs.state.clone()),
@@ -425,14 +425,15 @@ impl Loop {
     fn adopt(&mut self, loaded: Loaded, disks: Disks, client: Option<Client>) {
         let Reading { mut plans, troubles } = plans::plans(&loaded, &self.plans, &mut self.files, &self.host);
         learn_disks(&mut plans, disks);
-        self.loaded = Arc::new(plans::in_force(loaded, &self.loaded, &plans));
+        let governor = loaded.governor.or_else(|| self.in_force.governor.clone());
+        self.in_force = Arc::new(InForce::of(&plans, governor));
         self.plans = plans.clone();
         let news = self.troubles != troubles;
         self.troubles = troubles;
         if news {
             self.tell_troubles();
         }
-        let text = format!("{} jobs are scheduled", self.plans.jobs.len());
+        let text = scheduled(&self.plans);
         tracing::info!("the policies were read again: {text}");
         self.step(Input::Plans(plans));
         if let Some(client) = client {
@@ -467,7 +468,7 @@ impl Loop {
     fn publish(&self) {
         let running = u32::try_from(self.core.under_way().count()).unwrap_or(u32::MAX);
         self.facts.send_replace(Arc::new(Facts {
-            policies: self.loaded.clone(),
+            policies: self.in_force.clone(),
             daemon: about(self.since, running, &self.plans, &self.troubles),
             agenda: self.core.agenda(),
             holds: self.core.holds(now()),
@@ -500,6 +501,14 @@ fn about(since: Stamp, running: u32, plans: &Plans, troubles: &[String]) -> Daem
         running,
         max_running: plans.max_running,
         troubles: troubles.to_vec(),
+    }
+}
+
+/// How many jobs there are.
+fn scheduled(plans: &Plans) -> String {
+    match plans.jobs.len() {
+        1 => "one job is scheduled".to_owned(),
+        jobs => format!("{jobs} jobs are scheduled"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::machine;
 use super::snapshot::{Agenda, Daemon, Hold, Snapshot};
 use super::status;
-use crate::config::Loaded;
+use crate::config::governor::Governor;
 use crate::config::policy::Policy;
 use crate::failure::Failure;
 use crate::kernel::block::Roots;
@@ -32,19 +32,19 @@ pub struct Plans<'a> {
 /// When the ledger cannot be read.
 pub fn gather(
     state: &Path,
-    loaded: &Loaded,
+    policies: &[&Policy],
+    governor: Option<&Governor>,
     plans: Option<&Plans<'_>>,
     lies_there: impl Fn(&Path) -> bool,
 ) -> Result<Snapshot, Failure> {
-    let policies: Vec<&Policy> = loaded.jobs.iter().map(|job| &job.policy).collect();
     let at = Stamp::now();
-    let mut jobs = status::gather(state, &policies, lies_there, at)?;
+    let mut jobs = status::gather(state, policies, lies_there, at)?;
     for row in &mut jobs {
         row.agenda = plans.and_then(|plans| plans.agenda.get(&row.job).cloned());
     }
     let under_way = jobs.iter().filter_map(|row| row.last_run.as_ref()).filter(|run| run.state == State::Running);
     let groups = machine::groups(under_way.map(|run| RunDir::of(state, &run.run).cgroup()));
-    let protect = loaded.governor.as_ref().and_then(|governor| governor.protect.as_deref());
+    let protect = governor.and_then(|governor| governor.protect.as_deref());
     Ok(Snapshot {
         at,
         daemon: plans.map(|plans| plans.daemon.clone()),

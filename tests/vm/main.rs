@@ -19,6 +19,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod daemon;
 mod disks;
 mod doctor;
 mod failures;
@@ -55,8 +56,10 @@ const SUBJECTS: &[(&str, &[Test])] = &[
     ("limits", limits::TESTS),
     ("governor", governor::TESTS),
     ("unit_kind", unit_kind::TESTS),
+    ("daemon", daemon::TESTS),
     ("doctor", doctor::TESTS),
     ("power", power::TESTS),
+    ("outage", daemon::outage::TESTS),
 ];
 
 /// The machine of all tests, booted by the first.

@@ -158,6 +158,7 @@ fn restarts_and_upgrades_leave_runs_alone(machine: &mut Machine) {
     machine.ok("cp /usr/bin/govern /usr/bin/govern.new; mv /usr/bin/govern.new /usr/bin/govern");
     machine.until("govern throttle calm unlimited --for 1h");
     assert_eq!(end(machine, "calm"), "ok");
+    machine.ok("systemctl stop govern.service");
 }
 
 fn the_units_are_sound(machine: &mut Machine) {
@@ -170,6 +171,7 @@ fn the_units_are_sound(machine: &mut Machine) {
     job(machine, "timed", "true", "");
     machine.ok("systemctl start govern@timed.service");
     assert_eq!(end(machine, "timed"), "ok");
+    machine.ok("systemctl stop govern.service");
 }
 
 fn a_shutdown_during_a_pause_takes_seconds(machine: &mut Machine) {

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::backup::artifact::still_good;
+use crate::config::policy::Policy;
 use crate::daemon::facts::Facts;
 use crate::daemon::protocol::Answer;
 use crate::exit::Exit;
@@ -114,7 +115,9 @@ impl Desk {
                 tracing::warn!("runs that lost their worker cannot be closed: {}", failure.one_line());
             }
             let plans = Plans { daemon: &facts.daemon, agenda: &facts.agenda, holds: &facts.holds };
-            gather(&state, &facts.policies, Some(&plans), |artifact| !look.at_disks || still_good(artifact))
+            let policies: Vec<&Policy> = facts.policies.jobs.iter().map(AsRef::as_ref).collect();
+            let governor = facts.policies.governor.as_ref();
+            gather(&state, &policies, governor, Some(&plans), |artifact| !look.at_disks || still_good(artifact))
         })
     }
 }
@@ -137,7 +140,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::config::Loaded;
+    use crate::daemon::facts::InForce;
     use crate::kernel::clock::Stamp;
     use crate::report::snapshot::Daemon;
 
@@ -150,7 +153,7 @@ mod tests {
             max_running: 1,
             troubles: vec![],
         };
-        let facts = Facts { policies: Arc::new(Loaded::default()), daemon, agenda: BTreeMap::new(), holds: vec![] };
+        let facts = Facts { policies: Arc::new(InForce::default()), daemon, agenda: BTreeMap::new(), holds: vec![] };
         let (_, facts) = watch::channel(Arc::new(facts));
         Desk::new(state, facts, Duration::from_millis(20))
     }

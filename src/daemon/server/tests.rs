@@ -11,8 +11,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::*;
-use crate::config::Loaded;
 use crate::daemon::client::{Client, Unanswered};
+use crate::daemon::facts::InForce;
 use crate::daemon::protocol::{Ask, Reply};
 use crate::kernel::clock::Stamp;
 use crate::report::snapshot::{Agenda, Daemon};
@@ -42,7 +42,7 @@ fn facts(troubles: &[&str]) -> Arc<Facts> {
         troubles: troubles.iter().map(|text| (*text).to_owned()).collect(),
     };
     let agenda = BTreeMap::from([("etc".to_owned(), Agenda { next: Some(at), ..Agenda::default() })]);
-    Arc::new(Facts { policies: Arc::new(Loaded::default()), daemon, agenda, holds: vec![] })
+    Arc::new(Facts { policies: Arc::new(InForce::default()), daemon, agenda, holds: vec![] })
 }
 
 fn quick() -> Limits {
