@@ -118,6 +118,10 @@ impl Keeper {
     }
 
     fn write(&mut self) -> Result<(), Failure> {
+        if self.ledger.as_ref().is_some_and(|ledger| !ledger.is_in_place()) {
+            tracing::warn!("the ledger was removed, or another one put in its place: that one is used from now on");
+            self.ledger = None;
+        }
         let ledger = match &mut self.ledger {
             Some(ledger) => ledger,
             none => none.insert(Ledger::open(&self.state)?),

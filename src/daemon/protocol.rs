@@ -166,4 +166,22 @@ mod tests {
             assert_eq!(serde_json::from_str::<Reply>(&line).unwrap(), reply);
         }
     }
+
+    #[test]
+    fn every_line_of_the_manual_is_understood() {
+        let page = include_str!("../../docs/control-socket.md");
+        let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("{\"v\":")).collect();
+        assert!(lines.len() > 10);
+        for line in &lines {
+            let question = serde_json::from_str::<Question>(line).map(drop);
+            let reply = serde_json::from_str::<Reply>(line).map(drop);
+            assert!(question.is_ok() || reply.is_ok(), "{line}: {question:?}, {reply:?}");
+        }
+        for word in ["status", "watch", "run", "admit", "cancel", "pause", "resume", "throttle", "reload"] {
+            assert!(lines.iter().any(|line| line.contains(&format!("\"ask\":\"{word}\""))), "{word}");
+        }
+        for word in ["status", "waiting", "admitted", "done", "refused"] {
+            assert!(lines.iter().any(|line| line.contains(&format!("\"answer\":\"{word}\""))), "{word}");
+        }
+    }
 }

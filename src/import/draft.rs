@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::recognise::Place;
 use crate::config::policy::{Command, Compression, Filesystem, PgDump};
 
 /// What becomes of a command.
@@ -55,6 +56,8 @@ pub struct Artifact {
     pub compression: Compression,
     /// Which of them stay; `None`: all.
     pub keep: Option<Keep>,
+    /// What a result was called before, with a `0` for each date.
+    pub called: String,
     /// A `find` has removed them by age.
     pub removed: Option<Removed>,
 }
@@ -76,7 +79,7 @@ impl Removed {
 
     /// The rule that keeps as many, of a job that ran so often in that time.
     pub fn keep(&self, runs: u32) -> Keep {
-        if runs >= self.stayed() { Keep::Daily(self.stayed()) } else { Keep::Last(runs.max(1)) }
+        if runs == self.stayed() { Keep::Daily(runs) } else { Keep::Last(runs.max(1)) }
     }
 }
 
@@ -163,8 +166,9 @@ impl Draft {
     }
 
     /// The same, with a place for its results. What stood for them before is told.
-    pub fn stored(mut self, target: PathBuf, compression: Compression, keep: Option<Keep>) -> Draft {
-        self.artifact = Some(Artifact { target, compression, keep, removed: None });
+    pub fn stored(mut self, place: Place, compression: Compression) -> Draft {
+        let Place { directory: target, called, keep, shown: _ } = place;
+        self.artifact = Some(Artifact { target, compression, keep, called, removed: None });
         self
     }
 }

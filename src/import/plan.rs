@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::command::parse;
 use super::command::prefix::locked;
+use super::command::{Beyond, parse};
 use super::crontab::{self, Content, Crontab, Entry};
 use super::meaning::{self, Around, HoldsSecret, Meaning};
 use super::names::Names;
@@ -133,6 +133,10 @@ fn candidate<'a>(
     shared_locks: &BTreeSet<String>,
 ) -> Result<Candidate<'a>, Refusal> {
     let timing = timing::of(entry, machine.zone)?;
+    if entry.input.is_some() && parse(&entry.command) == Err(Beyond::Unfinished) {
+        let why = "a `%` ends the command in the middle of a quote or a bracket: no shell takes it".to_owned();
+        return Err((why, "write `\\%` in its place, as a crontab needs it".to_owned()));
+    }
     let account = entry.account.as_deref().or(source.account.as_deref());
     let home = |other: Option<&str>| {
         let own = || entry.environment.filled("HOME").map(str::to_owned);

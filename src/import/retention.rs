@@ -8,9 +8,12 @@ use super::plan::{At, Read};
 use super::recognise::Cleaning;
 use super::timing::Timing;
 
+/// No policy keeps more (`config`).
+const MOST: u32 = 100_000;
+
 /// Takes a removal of old files for the retention of a draft. `None` where it removes nothing of what that writes.
 pub fn apply(draft: &mut Draft, cleaning: &Cleaning, origin: &str) -> Option<()> {
-    let artifact = draft.artifact.as_mut().filter(|artifact| cleaning.concerns(&artifact.target))?;
+    let artifact = draft.artifact.as_mut().filter(|artifact| cleaning.concerns(&artifact.target, &artifact.called))?;
     // What is overwritten at each run is never old.
     if artifact.keep.is_none() {
         artifact.removed = Some(Removed { days: cleaning.days, origin: origin.to_owned() });
@@ -51,7 +54,7 @@ pub fn distribute(files: &mut [Vec<Read<'_>>], wanted: Wanted) -> Vec<(At, Vec<A
 pub fn settle(draft: &mut Draft, timing: &Timing, now: DateTime<Utc>) {
     let Some(artifact) = draft.artifact.as_mut() else { return };
     let Some(removed) = artifact.removed.take() else { return };
-    let keep = removed.keep(timing.runs_within(removed.stayed(), now, removed.stayed()));
+    let keep = removed.keep(timing.runs_within(removed.stayed(), now, MOST));
     artifact.keep = Some(keep);
     let (key, count) = keep.key();
     let one = if key == "keep_daily" { ", the newest of each day" } else { "" };

@@ -306,12 +306,18 @@ pub struct Captured {
 }
 
 /// Runs a short program to its end and keeps what it said.
-pub async fn capture(mut spawn: Spawn) -> Result<Captured> {
+pub async fn capture(spawn: Spawn) -> Result<Captured> {
+    capture_noting(spawn, |_| ()).await
+}
+
+/// The same; `started` hears its id, for whoever reaps what nobody waits for.
+pub async fn capture_noting(mut spawn: Spawn, started: impl FnOnce(Pid)) -> Result<Captured> {
     use tokio::io::AsyncReadExt;
     let (mut out, stdout) = super::pipe::to_here()?;
     let (mut err, stderr) = super::pipe::to_here()?;
     (spawn.stdout, spawn.stderr) = (Stream::To(stdout), Stream::To(stderr));
     let child = spawn.start()?;
+    started(child.pid());
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let (from_out, from_err) = tokio::join!(out.read_to_end(&mut stdout), err.read_to_end(&mut stderr));
     from_out.and(from_err).map_err(|e| Error::about("read", "what a program says", e))?;

@@ -1,5 +1,6 @@
 //! Opening the database: create, migrate, or refuse.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Ledger {
     pub(super) connection: Connection,
     path: PathBuf,
+    /// Device and inode of its file; `None` where that is not known.
+    file: Option<(u64, u64)>,
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 impl Ledger {
@@ -67,6 +74,12 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Whether its file still is what has its name. Where somebody removed it, or put another one in its place, whatever is written is
+    /// lost.
+    pub fn is_in_place(&self) -> bool {
+        self.file.is_none() || self.file == identity(&self.path)
+    }
+
     fn connect(path: PathBuf, flags: OpenFlags) -> Result<Ledger> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).map_err(|source| Error::Sqlite {
@@ -74,7 +87,8 @@ impl Ledger {
             action: "open it",
             source,
         })?;
-        let ledger = Ledger { connection, path };
+        let file = identity(&path);
+        let ledger = Ledger { connection, path, file };
         ledger.sql("set its time limit", |c| c.busy_timeout(BUSY_TIMEOUT))?;
         Ok(ledger)
     }

@@ -4,7 +4,7 @@
 //! the rules alone, and shares nothing with what is tested but the offsets of the time zones. [`rules`] holds cases that
 //! were worked out by hand, for the model as well as for the product.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
 
 mod daemon;
 mod line;

@@ -208,6 +208,19 @@ fn a_run_of_exec_obeys_though_the_daemon_does_not_know_it() {
 }
 
 #[test]
+fn a_run_that_lost_its_worker_is_not_shown_as_running() {
+    let world = world();
+    let _daemon = Daemon::start(&world);
+    let run = world.start(["exec", "--name", "wiki", "--", "sleep", "600"]);
+    job_is(&world, "wiki", |row| row["now"].is_object());
+    // Nobody who knows of it is left.
+    kill(Pid::from_raw(run.id() as i32), Signal::SIGKILL).unwrap();
+    kill(Pid::from_raw(world.worker_pid()), Signal::SIGKILL).unwrap();
+    job_is(&world, "wiki", |row| row["last_run"]["state"] == "interrupted");
+    finish(run);
+}
+
+#[test]
 fn a_place_in_the_queue_outlives_the_daemon() {
     let world = world();
     world.job("files", "kind = \"command\"\n[command]\nargv = [\"true\"]\n");

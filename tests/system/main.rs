@@ -4,6 +4,7 @@
 mod artifacts;
 mod control;
 mod crash;
+mod daemon;
 mod doctor;
 mod errors;
 mod exec;

@@ -79,7 +79,7 @@ fn a_service_gives_way_and_is_as_it_was_afterwards(machine: &mut Machine) {
         "Type=oneshot\nMemoryHigh=150M",
         READS,
         "[limits]\nmemory_high = \"96MiB\"\n[governor]\nprotect = [\"nobody.service\"]\nfloor = \"256KiB/s\"\n\
-         [governor.probes.users]\ncommand = [\"/bin/sh\", \"-c\", \"! test -e /run/harm\"]\ninterval = \"200ms\"\n",
+         [governor.probes.users]\ncommand = [\"/bin/sh\", \"-c\", \"! test -e /run/harm\"]\ninterval = \"200ms\"\ntimeout = \"10s\"\nthrottle = \"8s\"\npause = \"9s\"\n",
     );
     start(machine, "nightly");
     let group = group("nightly");
@@ -143,7 +143,7 @@ fn a_killed_worker_leaves_nothing_stopped_or_limited(machine: &mut Machine) {
     );
     let unit = start(machine, "orphaned");
     assert_eq!(machine.ok(&format!("cat {}/cpu.max", group("orphaned"))), "50000 100000");
-    machine.until("test -s /var/lib/govern/runs/*/invocation");
+    machine.until("test -s /var/lib/govern/runs/$(govern history orphaned --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"run\"])')/invocation");
     machine.until("govern pause orphaned");
     machine.until(&format!(
         "for p in $(cat {}/cgroup.procs); do grep -q '^State:.T' /proc/$p/status || exit 1; done",

@@ -23,7 +23,7 @@ const ZONES: [&str; 7] = [
 ];
 
 /// Disks of the machine.
-const DISKS: u64 = 10;
+const DISKS: u64 = 20;
 
 /// A policy that does nothing, as the loader makes it.
 fn base() -> Policy {
@@ -37,20 +37,23 @@ fn base() -> Policy {
 pub struct Maker {
     random: Random,
     base: Policy,
+    /// How many of a hundred jobs make up for each run that was missed. A hundred of them wait one by one after a long absence.
+    patient: u64,
 }
 
 impl Maker {
     /// By this seed.
     pub fn new(seed: u64) -> Maker {
-        Maker { random: Random::of(seed, 1), base: base() }
+        Maker { random: Random::of(seed, 1), base: base(), patient: 20 }
     }
 
     /// All of them.
     pub fn plans(&mut self, jobs: usize) -> Plans {
+        self.patient = if jobs > 100 { 2 } else { 20 };
         let mut plans = Plans {
             jobs: BTreeMap::new(),
             refused: Default::default(),
-            max_running: 2 + u32::try_from(jobs / 40).unwrap(),
+            max_running: 2 + u32::try_from(jobs / 25).unwrap(),
             catch_up_within: TimeDelta::minutes(10),
         };
         for number in 0..jobs {
@@ -114,9 +117,9 @@ impl Maker {
     }
 
     fn missed(&mut self) -> Missed {
-        match self.random.below(5) {
-            0 => Missed::None,
-            1 => Missed::All,
+        match self.random.below(100) {
+            0..20 => Missed::None,
+            already if already < 20 + self.patient => Missed::All,
             _ => Missed::One,
         }
     }

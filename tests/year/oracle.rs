@@ -17,6 +17,9 @@ use crate::runs::Runs;
 /// A clock that goes back further was wrong before.
 pub const CORRECTION: TimeDelta = TimeDelta::hours(3);
 
+/// No pause is longer.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::days(31);
+
 /// Enough to see what is wrong.
 const MOST_WRONG: usize = 1000;
 
@@ -101,6 +104,7 @@ impl Oracle {
         if ahead > CORRECTION {
             self.pauses.values_mut().for_each(|until| *until -= ahead);
         }
+        self.pauses.values_mut().for_each(|until| *until = (*until).min(now + LONGEST_PAUSE));
         self.last = Some(now);
     }
 
@@ -196,7 +200,7 @@ impl Oracle {
                 }
                 Ok(reign.number)
             }
-            (Cause::Request | Cause::Boot, 1) => Ok(0),
+            (Cause::Request | Cause::Attended | Cause::Boot, 1) => Ok(0),
             (Cause::Retry, 2..) => {
                 let before = it.attempt - 1;
                 let of = |cause| self.items.get(&(it.job.clone(), due, cause, before)).filter(|item| item.is_over());
@@ -213,7 +217,8 @@ impl Oracle {
         let (job, due) = (&it.job, moment(it.due_us));
         let Some(plan) = plans.jobs.get(job) else { return self.say(now, job, "is started without a policy") };
         let asked = (job.clone(), due);
-        let (requested, at_once) = (it.cause == Cause::Request, self.at_once.contains(&asked));
+        let (requested, at_once) =
+            (matches!(it.cause, Cause::Request | Cause::Attended), self.at_once.contains(&asked));
         let mut wrong = vec![];
         if runs.under_way().any(|(_, run)| run.job == *job) {
             wrong.push("is started while a run of it is under way".to_owned());
@@ -247,7 +252,7 @@ impl Oracle {
 
     /// Whether somebody's request is known.
     pub fn knows_request(&self, job: &str, at: Moment) -> bool {
-        self.items.contains_key(&(job.to_owned(), at, Cause::Request, 1))
+        [Cause::Request, Cause::Attended].iter().any(|cause| self.items.contains_key(&(job.to_owned(), at, *cause, 1)))
     }
 
     /// The year is over: nothing is open any more.
@@ -273,11 +278,14 @@ impl Oracle {
 /// Whether this may become of something after that.
 fn follows(before: &Fate, after: &Fate, runs: &Runs) -> Result<(), String> {
     let began = |run: &String| runs.get(run).is_some();
+    let end = |run: &String| runs.get(run).and_then(|run| run.end.as_ref());
+    let turned_away = |run: &String| end(run).is_some_and(|end| end.state == State::Skipped);
     match (before, after) {
         (Fate::Queued, Fate::Done(run)) => Err(format!("run `{run}` was never started")),
         (Fate::Queued, _) => Ok(()),
         (Fate::Started(old), Fate::Done(new)) if old != new => Err(format!("`{old}` was started, `{new}` is done")),
         (Fate::Started(_), Fate::Done(_)) => Ok(()),
+        (Fate::Started(old), Fate::Skipped(_)) if turned_away(old) => Ok(()),
         (Fate::Started(old), Fate::Queued | Fate::Started(_) | Fate::Skipped(_)) if began(old) => {
             Err(format!("run `{old}` began, and then it was {after:?}"))
         }
@@ -288,6 +296,9 @@ fn follows(before: &Fate, after: &Fate, runs: &Runs) -> Result<(), String> {
 
 /// A run that never began has failed, too.
 fn has_failed(fate: &Fate, runs: &Runs) -> bool {
+    if let Fate::Skipped(why) = fate {
+        return why.contains("could not be started") || why.contains("was turned away");
+    }
     let Fate::Done(run) = fate else { return false };
     let Some(end) = runs.get(run).and_then(|run| run.end.as_ref()) else { return true };
     matches!(end.state, State::Failed | State::Interrupted) || end.code == 75

@@ -339,10 +339,11 @@ impl World {
     /// A run begins, whoever started it.
     pub fn begin(&mut self, run: String, job: String) {
         let random = &mut self.random;
-        let takes = match random.below(100) {
-            0..70 => random.scale(1e6, 6e8),
-            70..95 => random.scale(6e8, 3.6e9),
-            95..99 => random.scale(3.6e9, 2.2e10),
+        let takes = match random.below(1000) {
+            0..700 => random.scale(1e6, 3e8),
+            700..970 => random.scale(3e8, 1.8e9),
+            970..997 => random.scale(1.8e9, 1.4e10),
+            // Longer than a day: the next one is due before it is over.
             _ => random.scale(7e10, 1.5e11),
         };
         let outcome = match random.below(100) {

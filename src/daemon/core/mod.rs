@@ -152,7 +152,7 @@ impl Core {
         let before = std::mem::replace(&mut self.plans, plans);
         for (name, plan) in &self.plans.jobs {
             let same = before.jobs.get(name).is_some_and(|old| old.policy.schedule == plan.policy.schedule);
-            // One that was away, or could not be used, goes on where it was: what it missed meanwhile was missed.
+            // One that could not be used goes on where it was: what it missed meanwhile was missed.
             let back = !before.jobs.contains_key(name) && self.jobs.contains_key(name);
             if !same && !back {
                 let last_good = self.jobs.get(name).and_then(|job| job.last_good);
@@ -161,6 +161,7 @@ impl Core {
             }
         }
         let plans = &self.plans;
+        self.jobs.retain(|name, _| !plans.know_nothing_of(name));
         let waiting = std::mem::take(&mut self.waiting);
         let (orphans, kept) = waiting.into_iter().partition::<Vec<_>, _>(|entry| plans.know_nothing_of(&entry.job));
         self.waiting = kept;

@@ -13,7 +13,7 @@ use crate::run::event;
 use chrono::TimeDelta;
 
 /// A pause or a pace by hand lasts at most so long: 31 days.
-const LONGEST: u64 = 31 * 86_400;
+pub(super) const LONGEST: TimeDelta = TimeDelta::days(31);
 
 /// A client hears why its run does not begin.
 pub(super) fn waits(client: Client, why: &str) -> Output {
@@ -179,8 +179,8 @@ fn named(order: &Order) -> Option<&String> {
 }
 
 fn until(now: Moment, seconds: u64) -> Option<Moment> {
-    let seconds = i64::try_from(seconds.max(1)).ok().filter(|_| seconds <= LONGEST)?;
-    Some(now + TimeDelta::seconds(seconds))
+    let span = i64::try_from(seconds.max(1)).ok().and_then(TimeDelta::try_seconds).filter(|span| *span <= LONGEST)?;
+    Some(now + span)
 }
 
 fn too_long(client: Client) -> Output {

@@ -68,7 +68,8 @@ impl Core {
         let mut out = vec![];
         let Remembered { open, considered, holds } = found.remembered;
         for (job, pace, until_us) in holds {
-            core.holds.set(Hold { job, pace, until: moment(until_us) });
+            // One that is longer than any order was given at a time that was wrong.
+            core.holds.set(Hold { job, pace, until: moment(until_us).min(now + super::orders::LONGEST) });
         }
         let latest = considered.iter().map(|(_, us, _)| moment(*us)).max().unwrap_or(now);
         if latest - now > super::CORRECTION {
@@ -98,7 +99,7 @@ impl Core {
         out: &mut Vec<Output>,
     ) {
         // A job that cannot be used now may be back tomorrow, and goes on where it was.
-        for (name, us, _) in remembered {
+        for (name, us, _) in remembered.iter().filter(|(name, ..)| self.plans.refused.contains(name)) {
             let last_good = last_good.get(name).map(|good| now.min(*good));
             self.jobs.insert(name.clone(), Job::new(moment(*us).min(now), last_good));
         }

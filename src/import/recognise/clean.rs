@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use globset::Glob;
+
 use super::place;
+use crate::config::value::braces_as_text;
 use crate::import::command::Simple;
 
 /// Files that are removed when they are old.
@@ -12,12 +15,18 @@ pub struct Cleaning {
     pub directories: Vec<PathBuf>,
     /// The `N` of `-mtime +N`.
     pub days: u32,
+    /// Only those with such a name.
+    pub pattern: Option<String>,
 }
 
 impl Cleaning {
-    /// Whether it would remove what lies in this directory.
-    pub fn concerns(&self, target: &Path) -> bool {
-        self.directories.iter().any(|directory| target.starts_with(directory) || directory.starts_with(target))
+    /// Whether it removes what is called like this in this directory.
+    pub fn concerns(&self, target: &Path, called: &str) -> bool {
+        let is_meant = |pattern: &String| {
+            Glob::new(&braces_as_text(pattern)).is_ok_and(|glob| glob.compile_matcher().is_match(called))
+        };
+        self.pattern.as_ref().is_none_or(is_meant)
+            && self.directories.iter().any(|directory| target.starts_with(directory) || directory.starts_with(target))
     }
 }
 
@@ -30,17 +39,23 @@ pub fn recognise(pipeline: &[Simple], base: Option<&Path>) -> Option<Cleaning> {
     if find.program() != Some("find") || !find.assignments.is_empty() {
         return None;
     }
-    let words: Vec<String> = find.words.iter().skip(1).map(|word| word.shown()).collect();
+    // A name that a shell would expand is none of a directory that is known.
+    let words: Vec<&str> = find.words.iter().skip(1).map(|word| word.text()).collect::<Option<_>>()?;
     let mut directories = Vec::new();
-    let mut rest_of_words = words.iter().map(String::as_str).peekable();
+    let mut rest_of_words = words.into_iter().peekable();
     while let Some(word) = rest_of_words.next_if(|word| !word.starts_with(['-', '(', '!'])) {
-        directories.push(place::absolute(word, base).filter(|_| !word.contains(['*', '?', '[', '$', '`']))?);
+        directories.push(place::absolute(word, base)?);
     }
-    let (mut days, mut removes) = (None, false);
+    let (mut days, mut removes, mut pattern) = (None, false, None);
     while let Some(word) = rest_of_words.next() {
         match word {
             "-mtime" | "-ctime" => days = Some(rest_of_words.next()?.strip_prefix('+')?.parse().ok()?),
-            "-name" | "-iname" | "-type" | "-maxdepth" | "-mindepth" | "-user" => drop(rest_of_words.next()?),
+            "-mmin" => {
+                let minutes: u32 = rest_of_words.next()?.strip_prefix('+')?.parse().ok()?;
+                days = Some(minutes.div_ceil(24 * 60).saturating_sub(1));
+            }
+            "-name" if pattern.is_none() => pattern = Some(rest_of_words.next()?.to_owned()),
+            "-type" | "-maxdepth" | "-mindepth" | "-user" => drop(rest_of_words.next()?),
             "-xdev" | "-mount" | "-depth" | "-print" | "-print0" => {}
             "-delete" => removes = true,
             "-exec" => {
@@ -66,5 +81,5 @@ pub fn recognise(pipeline: &[Simple], base: Option<&Path>) -> Option<Cleaning> {
         _ => return None,
     }
     let days = days.filter(|days| removes && *days < OLDEST && !directories.is_empty())?;
-    Some(Cleaning { directories, days })
+    Some(Cleaning { directories, days, pattern })
 }

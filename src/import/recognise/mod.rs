@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use clean::Cleaning;
+pub use place::Place;
 pub use plain::name_of_script;
 
 use super::command::{Simple, Word};

@@ -28,7 +28,7 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
         command.capture = Some(file.clone());
     }
     let target = place.directory.display().to_string();
-    let mut draft = draft.stored(place.directory, stored.packing.compression(), place.keep);
+    let mut draft = draft.stored(place.clone(), stored.packing.compression());
     draft.changes.push(format!("the dump is `{target}/{{job}}/RUN/{file}{{suffix}}`, in place of `{}`", place.shown));
     draft.changes.extend(stored.packing.change());
     if has_password {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::options::{self, Argument, Spec};
-use super::place::{self, Place};
+use super::place;
 use super::stored::{self, Packing};
 use super::{Task, stem};
 use crate::config::policy::{Connection, Databases, Globals, PgDump};
@@ -85,13 +85,13 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
     let globals = if all { Globals::Full } else { Globals::None };
     let bin_dir = bin_dir(task);
     let kind = Doing::PgDump(PgDump { databases, globals, connection: typed.connection, bin_dir });
-    let Place { directory, shown, keep } = place;
+    let shown = place.shown.clone();
     let compression = match stored.packing {
         Packing::Zstd(_) => stored.packing.compression(),
         Packing::None | Packing::Other(_) => Packing::Other("").compression(),
     };
-    let target = directory.display().to_string();
-    let mut draft = Draft::new(name, kind).stored(directory, compression, keep);
+    let target = place.directory.display().to_string();
+    let mut draft = Draft::new(name, kind).stored(place, compression);
     let (_, secrets) = task.variables();
     draft.secrets = secrets;
     draft.changes.push(match all {

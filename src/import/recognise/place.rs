@@ -12,6 +12,8 @@ pub struct Place {
     pub directory: PathBuf,
     /// As it was typed.
     pub shown: String,
+    /// The last part of the name, with a `0` for each date.
+    pub called: String,
     /// What stays; `None`: everything.
     pub keep: Option<Keep>,
 }
@@ -25,7 +27,9 @@ pub fn of(word: &Word, base: Option<&Path>) -> Option<Place> {
     }
     let fixed = start.rsplit_once('/').map_or("", |(directory, _)| if directory.is_empty() { "/" } else { directory });
     let directory = absolute(fixed, base)?;
-    Some(Place { directory, keep: keep(word.parts())?, shown })
+    let sample: String = word.parts().iter().map(|part| if let Part::Text(text) = part { text } else { "0" }).collect();
+    let called = sample.rsplit('/').next().unwrap_or_default().to_owned();
+    Some(Place { directory, keep: keep(word.parts())?, called, shown })
 }
 
 /// A path from the root of the machine, without `..`.

@@ -17,8 +17,10 @@ const INTERPRETERS: [&str; 12] =
     ["php", "python", "python3", "python2", "perl", "ruby", "node", "sh", "bash", "dash", "java", "systemd-cat"];
 
 /// Programs that prepare something, and give no name to what is done.
-const PREPARING: [&str; 14] =
-    ["test", "[", "cd", ".", "source", "export", "set", "echo", "sleep", "command", "type", "which", "hash", "printf"];
+const PREPARING: [&str; 16] = [
+    "test", "[", "cd", ".", "source", "export", "set", "echo", "sleep", "command", "type", "which", "hash", "umask",
+    "ulimit", "printf",
+];
 
 /// Programs in front of another one, where they could not be taken off.
 const WRAPPERS: [&str; 12] = [

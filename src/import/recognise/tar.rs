@@ -117,7 +117,7 @@ pub fn recognise(task: &Task<'_>) -> Option<Draft> {
         xattrs: true,
         sparse: true,
     });
-    let mut draft = Draft::new(name, kind).stored(place.directory, packing.compression(), place.keep);
+    let mut draft = Draft::new(name, kind).stored(place.clone(), packing.compression());
     draft.changes.push(match sources.len() {
         1 => format!("the archive is `{target}/{{job}}/RUN/….tar{{suffix}}`, in place of `{}`", place.shown),
         _ => format!(

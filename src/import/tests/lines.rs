@@ -237,8 +237,12 @@ fn retention_counts_what_age_meant() {
     };
     assert_eq!(keep("0 4 * * *"), (14, 0));
     assert_eq!(keep("0 4 * * 0"), (0, 2));
-    assert_eq!(keep("0 */4 * * *"), (14, 0));
+    assert_eq!(keep("0 */4 * * *"), (0, 84));
     assert_eq!(keep("0 4 1 1 *"), (0, 1));
+    // Files of another name are none of the job's.
+    let text = "@daily tar czf /b/x-$(date +\\%F).tgz /etc\n0 6 * * * find /b -name 'y-*' -mtime +13 -delete\n";
+    assert_eq!(policies(&imported(text)).len(), 2);
+    assert_eq!(policy(text).artifact.unwrap().retention, None);
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use super::Manager;
 use super::service::{PROPERTIES, Service};
 use crate::kernel::cgroup::limit::{IoKey, Limit};
+use crate::kernel::clock::Stamp;
 use crate::kernel::process::{self, Spawn, Stream};
+use crate::kernel::procfs::Pid;
 use crate::kernel::{Error, Result, fs};
 
 /// The properties that limits are, as `systemctl set-property` names them.
@@ -112,8 +114,23 @@ impl Manager {
     /// # Errors
     /// What `systemctl` says: also that it has no process.
     pub async fn signal(&self, unit: &str, signal: &str) -> Result<()> {
+        self.ask(self.signalling(unit, signal), vec![], |e| Error::about("signal unit", unit, e)).await.map(drop)
+    }
+
+    /// A call for [`Manager::signal`].
+    pub fn signalling(&self, unit: &str, signal: &str) -> Spawn {
         let signal = format!("--signal={signal}");
-        self.control(&["--no-ask-password", "kill", &signal, "--", unit], "signal unit").await.map(drop)
+        self.spawn_of("systemctl", ["--no-ask-password", "kill", &signal, "--", unit].map(OsString::from))
+    }
+
+    /// A call that sets limits until the next boot.
+    pub fn limiting<'a>(&self, unit: &str, limits: impl IntoIterator<Item = &'a Limit>) -> Spawn {
+        let words = ["set-property", "--runtime", unit].map(OsString::from);
+        let assignment = |limit| {
+            let (key, value) = property(limit);
+            OsString::from(format!("{key}={value}"))
+        };
+        self.spawn_of("systemctl", words.into_iter().chain(limits.into_iter().map(assignment)))
     }
 
     /// Freezes a unit, or thaws it. systemd does so to units that are active, and to no others: a oneshot is `activating` to its end.
@@ -121,8 +138,21 @@ impl Manager {
     /// # Errors
     /// What `systemctl` says.
     pub async fn freeze(&self, unit: &str, frozen: bool) -> Result<()> {
-        let (verb, action) = if frozen { ("freeze", "freeze unit") } else { ("thaw", "thaw unit") };
-        self.control(&["--no-ask-password", verb, "--", unit], action).await.map(drop)
+        self.ask(self.freezing(unit, frozen), vec![], |e| Error::about("freeze or thaw unit", unit, e)).await.map(drop)
+    }
+
+    /// A call for [`Manager::freeze`].
+    pub fn freezing(&self, unit: &str, frozen: bool) -> Spawn {
+        let verb = if frozen { "freeze" } else { "thaw" };
+        self.spawn_of("systemctl", ["--no-ask-password", verb, "--", unit].map(OsString::from))
+    }
+
+    /// A call that prints the entries of the journal since a moment in which systemd tells of a unit, as JSON lines.
+    pub fn reading_starts(&self, unit: &str, since: Stamp) -> Spawn {
+        let since = format!("--since=@{}", since.us.div_euclid(1_000_000));
+        let of = format!("UNIT={unit}");
+        let arguments = ["--quiet", "--no-pager", "--output=json", "--lines=20", &since, &of];
+        self.spawn_of("journalctl", arguments.map(OsString::from))
     }
 
     /// Lets a unit go on, however it was stopped. What does not apply is refused, and no error.
@@ -186,12 +216,12 @@ impl Manager {
     }
 }
 
-/// Runs a call of a manager to its end, however long that takes.
+/// Runs a call of a manager to its end, however long that takes; `started` hears its process id.
 ///
 /// # Errors
 /// What it says where it fails.
-pub async fn run(call: Spawn, action: &'static str, unit: &str) -> Result<()> {
-    let said = process::capture(call).await?;
+pub async fn run(call: Spawn, action: &'static str, unit: &str, started: impl FnOnce(Pid)) -> Result<()> {
+    let said = process::capture_noting(call, started).await?;
     if said.exit.success() {
         return Ok(());
     }

@@ -101,6 +101,11 @@ impl Service {
         }
     }
 
+    /// Whether systemd may start it again by itself.
+    pub fn restarts(&self) -> bool {
+        !matches!(self.restart.as_str(), "" | "no")
+    }
+
     /// The code a shell would report of its end.
     pub fn exit_code(&self) -> u8 {
         match (self.result.as_str(), self.ended) {

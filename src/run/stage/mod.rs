@@ -45,7 +45,6 @@ use crate::kernel;
 use crate::kernel::account::Account;
 use crate::kernel::group::{Group, Signal};
 use crate::kernel::process::{self, Exit};
-use crate::kernel::procfs::Pid;
 
 /// How often time limits are looked at and progress is told.
 const TICK: Duration = Duration::from_millis(250);
@@ -232,8 +231,7 @@ impl Stage {
         self.history.clear();
         let played = self.play(phase, &mut cast, &mut parts).await;
         // Whatever was started in the background goes with the phase that started it.
-        let known: Vec<Pid> = self.governing.iter().flat_map(Governing::pids).collect();
-        let cleared = self.group.kill(&known).await;
+        let cleared = self.group.kill(&self.helpers()).await;
         // A pause goes on over the end of a program, but the place is free for the next: nothing is forked into a frozen group.
         let resumed = self.hold_still(false);
         let cleared = cleared.and(resumed);
@@ -343,7 +341,7 @@ impl Stage {
             link.push();
         }
         let mut known = cast.pids();
-        known.extend(self.governing.iter().flat_map(Governing::pids));
+        known.extend(self.helpers());
         process::reap_orphans(&known);
         self.guard_limits().await?;
         let active = Duration::from_micros(self.recorder.times().active);

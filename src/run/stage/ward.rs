@@ -7,6 +7,7 @@ use crate::kernel;
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::group::Group;
 use crate::kernel::procfs::Pid;
+use crate::run::governing::Governing;
 use crate::run::limits::place::Place;
 use crate::run::request::{Action, Request, RunDir};
 use crate::run::unit::limits;
@@ -48,12 +49,18 @@ impl Stage {
         }
     }
 
-    /// Kills all of the payload; `known` are the children somebody waits for.
+    /// Kills all of the payload; `known` are programs of it that somebody waits for.
     pub(super) async fn kill(&self, known: &[Pid]) -> kernel::Result<()> {
         if let Some(ward) = &self.ward {
             ward.kill();
         }
-        self.group.kill(known).await
+        let known: Vec<Pid> = known.iter().copied().chain(self.helpers()).collect();
+        self.group.kill(&known).await
+    }
+
+    /// Programs of this process that are none of the payload's, and that somebody waits for.
+    pub(super) fn helpers(&self) -> Vec<Pid> {
+        self.governing.iter().flat_map(Governing::pids).chain(self.ward.as_ref().map(Ward::pid)).collect()
     }
 
     /// Whether all of the payload stands still.

@@ -3,15 +3,21 @@
 //! What was overtaken meanwhile is left out: of two values of a property, and of freezing and thawing, the newer one counts.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::cgroup::limit::Limit;
+use crate::kernel::process::Spawn;
 use crate::kernel::systemd::Manager;
-use crate::kernel::systemd::control::property;
+use crate::kernel::systemd::control::{self, property};
 use crate::kernel::{Error, Result};
+
+/// So long systemd may take for one of them: a freeze waits for a disk that has to answer first.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is to be done with the unit.
 #[derive(Debug)]
@@ -82,6 +88,8 @@ pub struct Clerk {
     pub unit: String,
     pub cgroup: Cgroup,
     pub brake: Brake,
+    /// The process that is asking systemd, or was the last to: it has somebody who waits for it.
+    pub asking: Arc<AtomicI32>,
     /// The first refusal that nobody has heard of yet.
     pub refusal: Arc<Mutex<Option<Refusal>>>,
 }
@@ -120,7 +128,7 @@ impl Clerk {
             None => Ok(()),
         };
         let killed = match basket.kill && self.cgroup.exists() {
-            true => self.manager.signal(&self.unit, "SIGKILL").await,
+            true => self.signal("SIGKILL").await,
             false => Ok(()),
         };
         let refusal = |of_pause| move |why| Refusal { of_pause, why };
@@ -134,8 +142,7 @@ impl Clerk {
         if wanted.is_empty() || !self.cgroup.exists() {
             return Ok(());
         }
-        let properties: Vec<(&str, String)> = wanted.iter().map(|limit| property(limit)).collect();
-        self.manager.set_properties(&self.unit, &properties).await?;
+        self.ask(self.manager.limiting(&self.unit, wanted.iter().copied()), "set limits of unit").await?;
         for limit in wanted.into_iter().filter(|_| self.cgroup.exists()) {
             let what = || format!("{limit}` of unit `{}", self.unit);
             match self.cgroup.holds(limit) {
@@ -155,10 +162,21 @@ impl Clerk {
     async fn stand_still(&self, still: bool) -> Result<()> {
         match (self.brake, still) {
             (Brake::Freezer, true) if self.cgroup.is_frozen().unwrap_or(false) => Ok(()),
-            (Brake::Freezer, still) => self.manager.freeze(&self.unit, still).await,
-            (Brake::Signals, true) => self.manager.signal(&self.unit, "SIGSTOP").await,
-            (Brake::Signals, false) => self.manager.signal(&self.unit, "SIGCONT").await,
+            (Brake::Freezer, true) => self.ask(self.manager.freezing(&self.unit, true), "freeze unit").await,
+            (Brake::Freezer, false) => self.ask(self.manager.freezing(&self.unit, false), "thaw unit").await,
+            (Brake::Signals, true) => self.signal("SIGSTOP").await,
+            (Brake::Signals, false) => self.signal("SIGCONT").await,
         }
+    }
+
+    async fn signal(&self, signal: &str) -> Result<()> {
+        self.ask(self.manager.signalling(&self.unit, signal), "signal unit").await
+    }
+
+    async fn ask(&self, call: Spawn, action: &'static str) -> Result<()> {
+        let asked = control::run(call, action, &self.unit, |pid| self.asking.store(pid, Ordering::Relaxed));
+        let late = |_| Err(Error::about(action, &self.unit, std::io::ErrorKind::TimedOut));
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(late)
     }
 }
 

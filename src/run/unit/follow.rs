@@ -12,10 +12,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::backup::unit;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::kernel::fs;
+use crate::kernel::clock::Stamp;
 use crate::kernel::systemd::Manager;
 use crate::kernel::systemd::control;
 use crate::kernel::systemd::service::Service;
+use crate::kernel::{fs, process};
 use crate::run::plan;
 
 /// Between two looks at a unit that has just been asked to start.
@@ -38,12 +39,25 @@ enum Progress {
     Over,
 }
 
-/// How far a unit is, from what it was before and is now.
-fn progress(before: &Service, now: &Service) -> Progress {
-    match (now.invocation == before.invocation, now.is_at_work()) {
-        (true, _) => Progress::Before,
-        (false, true) => Progress::AtWork,
-        (false, false) => Progress::Over,
+/// How far a unit is; `ours` is the start that is followed. A unit that has ended without a failure is soon forgotten by systemd, its
+/// start and all: only while it works is it sure to be known.
+fn progress(ours: Option<&str>, now: &Service) -> Progress {
+    match ours {
+        None => Progress::Before,
+        Some(ours) if now.invocation.as_deref() == Some(ours) && now.is_at_work() => Progress::AtWork,
+        Some(_) => Progress::Over,
+    }
+}
+
+/// How a unit has ended: its code, and in words. `started` is what systemd said of the start.
+fn end(ours: &str, now: &Service, started: &Result<(), Failure>) -> (u8, String) {
+    match started {
+        // It is still known.
+        _ if now.invocation.as_deref() == Some(ours) => (now.exit_code(), now.describe_end()),
+        Ok(()) => (0, "result success".to_owned()),
+        // What systemd said was of the first try, and it keeps what has failed in mind.
+        Err(_) if now.restarts() => (0, "result success".to_owned()),
+        Err(failure) => (Exit::Failed.code(), failure.one_line()),
     }
 }
 
@@ -56,44 +70,81 @@ pub async fn follow(name: &str, record: Option<&Path>) -> Result<u8, Failure> {
     unit::suits(name, &before)?;
     unit::is_idle(name, &before)?;
     obey_term(&manager, &before.id)?;
-    let started = start(&manager, &before, record).await;
-    let end = until_the_end(&manager, &before).await?;
-    if progress(&before, &end) == Progress::Before {
-        let failure = Failure::new(Exit::Failed, format!("unit `{name}` was not started"));
-        return Err(match started {
-            Err(error) => failure.caused_by(error.one_line()),
-            // systemd takes it for done: a condition of its file was not met.
-            Ok(()) => failure
-                .caused_by("a `Condition` or `Assert` of its file does not hold")
-                .hint(format!("systemctl status {name}")),
-        });
+    let (started, ours) = start(&manager, &before, record).await?;
+    let Some(ours) = ours else {
+        let why = match started {
+            Err(failure) => failure.one_line(),
+            Ok(()) => "a `Condition` of its file does not hold, or it ended before it could be seen".to_owned(),
+        };
+        say(&format!("unit `{name}` was not started: {why}"));
+        return Ok(Exit::Failed.code());
+    };
+    let mut starts = vec![ours];
+    let last = until_the_end(&manager, &before, &mut starts, record).await?;
+    for start in &starts {
+        show_journal(&manager, start).await;
     }
-    if let Some(invocation) = &end.invocation {
-        show_journal(&manager, invocation).await;
-    }
+    let (code, how) = end(starts.last().map(String::as_str).unwrap_or_default(), &last, &started);
     // The last line is what a failure of the phase says.
-    say(&format!("unit `{name}` has ended: {}", end.describe_end()));
-    Ok(end.exit_code())
+    say(&format!("unit `{name}` has ended: {how}"));
+    Ok(code)
 }
 
-/// Has it started, and waits for what systemd says of that.
-async fn start(manager: &Manager, before: &Service, record: Option<&Path>) -> Result<(), Failure> {
+/// Has it started, and waits for what systemd says of that, which for most is their end; says which start it was, if there was one.
+async fn start(
+    manager: &Manager,
+    before: &Service,
+    record: Option<&Path>,
+) -> Result<(Result<(), Failure>, Option<String>), Failure> {
+    let since = Stamp::now();
     // One that remains active would be waited for until somebody stops it.
-    let started = control::run(manager.starting(&before.id, !before.remains), "start unit", &before.id);
-    let (mut started, mut noted) = (std::pin::pin!(started), std::pin::pin!(note_start(manager, before, record)));
-    tokio::select! {
-        done = &mut started => {
-            // A short one may have ended before anybody looked.
-            if progress(before, &manager.service(&before.id).await?) != Progress::Before {
-                noted.await?;
-            }
-            Ok(done?)
+    let call = manager.starting(&before.id, !before.remains);
+    let mut started = std::pin::pin!(control::run(call, "start unit", &before.id, |_| ()));
+    let done = tokio::select! {
+        done = &mut started => done,
+        ours = first_sight(manager, before) => {
+            let ours = ours?;
+            note(record, &ours)?;
+            return Ok((started.await.map_err(Failure::from), Some(ours)));
         }
-        noted = &mut noted => {
-            noted?;
-            Ok(started.await?)
+    };
+    // A short one may have ended before anybody looked.
+    let ours = match manager.service(&before.id).await?.invocation {
+        Some(now) if before.invocation.as_ref() != Some(&now) => Some(now),
+        _ => in_the_journal(manager, &before.id, since).await,
+    };
+    Ok((done.map_err(Failure::from), ours))
+}
+
+/// Waits until there is another start of it than the last.
+async fn first_sight(manager: &Manager, before: &Service) -> Result<String, Failure> {
+    loop {
+        let now = manager.service(&before.id).await?;
+        if let Some(now) = now.invocation.filter(|now| before.invocation.as_ref() != Some(now)) {
+            return Ok(now);
         }
+        tokio::time::sleep(LOOK_SOON).await;
     }
+}
+
+fn note(record: Option<&Path>, ours: &str) -> Result<(), Failure> {
+    record.map_or(Ok(()), |path| Ok(fs::replace_volatile(path, ours.as_bytes())?))
+}
+
+/// The last start of a unit that systemd wrote down since a moment. Without a journal there is none.
+async fn in_the_journal(manager: &Manager, unit: &str, since: Stamp) -> Option<String> {
+    let said = process::capture(manager.reading_starts(unit, since)).await.ok()?;
+    last_start(&String::from_utf8_lossy(&said.stdout))
+}
+
+/// The start that the last of some journal entries in JSON tells of.
+fn last_start(entries: &str) -> Option<String> {
+    let of = |line: &str| {
+        let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+        // One that was skipped has an empty one.
+        Some(entry.get("INVOCATION_ID")?.as_str().filter(|id| !id.is_empty())?.to_owned())
+    };
+    entries.lines().rev().find_map(of)
 }
 
 /// TERM ends the unit; the program goes on until that is done.
@@ -113,27 +164,31 @@ fn obey_term(manager: &Manager, unit: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes down which start of the unit is ours, as soon as there is one.
-async fn note_start(manager: &Manager, before: &Service, record: Option<&Path>) -> Result<(), Failure> {
-    let Some(path) = record else { return Ok(()) };
+/// Looks until it has done what it does: one that remains active, or that systemd starts again, has not when its start returns. Each
+/// time systemd starts it again is one more of `starts`.
+async fn until_the_end(
+    manager: &Manager,
+    before: &Service,
+    starts: &mut Vec<String>,
+    record: Option<&Path>,
+) -> Result<Service, Failure> {
     loop {
         let now = manager.service(&before.id).await?;
-        if let (Progress::AtWork | Progress::Over, Some(invocation)) = (progress(before, &now), &now.invocation) {
-            return Ok(fs::replace_volatile(path, invocation.as_bytes())?);
+        if let Some(again) = next_try(before, starts, &now) {
+            note(record, &again)?;
+            starts.push(again);
         }
-        tokio::time::sleep(LOOK_SOON).await;
-    }
-}
-
-/// Looks until it has done what it does: one that remains active, or that systemd starts again, has not when its start returns.
-async fn until_the_end(manager: &Manager, before: &Service) -> Result<Service, Failure> {
-    loop {
-        let now = manager.service(&before.id).await?;
-        if progress(before, &now) != Progress::AtWork {
+        if progress(starts.last().map(String::as_str), &now) != Progress::AtWork {
             return Ok(now);
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// Another start of a unit that systemd starts again by itself.
+fn next_try(before: &Service, starts: &[String], now: &Service) -> Option<String> {
+    let again = now.invocation.clone().filter(|_| before.restarts())?;
+    (!starts.contains(&again) && before.invocation.as_ref() != Some(&again)).then_some(again)
 }
 
 /// Prints what it wrote. Without a journal there is nothing to print.
@@ -166,15 +221,49 @@ mod tests {
 
     #[test]
     fn how_far_a_unit_is() {
-        let before = seen("1", "failed", "failed");
-        assert_eq!(progress(&before, &before), Progress::Before);
-        assert_eq!(progress(&before, &seen("1", "inactive", "dead")), Progress::Before);
-        assert_eq!(progress(&before, &seen("2", "activating", "start")), Progress::AtWork);
-        assert_eq!(progress(&before, &seen("2", "activating", "auto-restart")), Progress::AtWork);
-        assert_eq!(progress(&before, &seen("2", "deactivating", "stop-post")), Progress::AtWork);
-        for (active, sub) in [("active", "exited"), ("inactive", "dead"), ("failed", "failed")] {
-            assert_eq!(progress(&before, &seen("2", active, sub)), Progress::Over);
+        let ours = |active, sub| progress(Some("2"), &seen("2", active, sub));
+        assert_eq!(progress(None, &seen("1", "failed", "failed")), Progress::Before);
+        for (active, sub) in [("activating", "start"), ("activating", "auto-restart"), ("deactivating", "stop-post")] {
+            assert_eq!(ours(active, sub), Progress::AtWork);
         }
-        assert_eq!(progress(&seen("", "inactive", "dead"), &seen("1", "inactive", "dead")), Progress::Over);
+        for (active, sub) in [("active", "exited"), ("inactive", "dead"), ("failed", "failed")] {
+            assert_eq!(ours(active, sub), Progress::Over);
+        }
+        // systemd has forgotten it, or somebody else has started it again.
+        assert_eq!(progress(Some("2"), &seen("", "inactive", "dead")), Progress::Over);
+        assert_eq!(progress(Some("2"), &seen("3", "activating", "start")), Progress::Over);
+    }
+
+    #[test]
+    fn the_end_of_one_that_is_forgotten_is_what_its_start_came_to() {
+        let failed = || Err(Failure::new(Exit::Failed, "cannot start unit `b.service`"));
+        let known = Service { result: "exit-code".to_owned(), ..seen("2", "failed", "failed") };
+        assert_eq!(end("2", &known, &failed()), (1, "result exit-code".to_owned()));
+        let forgotten = seen("", "inactive", "dead");
+        assert_eq!(end("2", &forgotten, &Ok(())).0, 0);
+        assert_eq!(end("2", &forgotten, &failed()).0, 1);
+    }
+
+    #[test]
+    fn one_that_is_started_again_goes_on() {
+        let before = Service { restart: "on-failure".to_owned(), ..seen("1", "failed", "failed") };
+        let starts = ["2".to_owned()];
+        let next = |before: &Service, invocation| next_try(before, &starts, &seen(invocation, "activating", "start"));
+        assert_eq!(next(&before, "3").as_deref(), Some("3"));
+        assert_eq!([next(&before, "1"), next(&before, "2"), next(&before, "")], [None, None, None]);
+        let once = Service { restart: "no".to_owned(), ..before.clone() };
+        assert_eq!(next(&once, "3"), None, "that is somebody else's");
+        let forgotten = Service { restart: "on-failure".to_owned(), ..seen("", "inactive", "dead") };
+        assert_eq!(end("2", &forgotten, &Err(Failure::new(Exit::Failed, "the first try"))).0, 0);
+    }
+
+    #[test]
+    fn a_start_is_found_in_the_journal() {
+        let entries =
+            "{\"MESSAGE\":\"Starting\",\"INVOCATION_ID\":\"1\"}\n{\"INVOCATION_ID\":\"2\"}\n{\"MESSAGE\":\"Queued\"}\n";
+        assert_eq!(last_start(entries).as_deref(), Some("2"));
+        for odd in ["", "{", "{}", "[1]", "{\"INVOCATION_ID\":[1]}", "{\"INVOCATION_ID\":\"\"}"] {
+            assert_eq!(last_start(odd), None, "{odd}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The unit that a run has in its charge.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, oneshot};
@@ -15,7 +16,7 @@ use crate::failure::Failure;
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::cgroup::limit::Limit;
 use crate::kernel::cgroup::place::Hierarchy;
-use crate::kernel::procfs::{self, PROC};
+use crate::kernel::procfs::{self, PROC, Pid};
 use crate::kernel::systemd::Manager;
 use crate::kernel::systemd::service::Service;
 use crate::kernel::{Result, mounts};
@@ -36,6 +37,9 @@ pub struct Ward {
     run_dir: RunDir,
     orders: mpsc::UnboundedSender<Order>,
     clerk: JoinHandle<()>,
+    asking: Arc<AtomicI32>,
+    /// It was told to stand still.
+    still: AtomicBool,
     refusal: Arc<Mutex<Option<Refusal>>>,
 }
 
@@ -64,18 +68,32 @@ impl Ward {
         let record = Record { unit: service.id.clone(), before: manager.runtime_files(&service.id)? };
         record.write(run_dir)?;
         let brake = brake(&service, limitable);
-        let refusal = Arc::default();
+        let (asking, refusal) = (Arc::default(), Arc::default());
         let (orders, received) = mpsc::unbounded_channel();
         let clerk = Clerk {
             manager: manager.clone(),
             unit: service.id.clone(),
             cgroup: cgroup.clone(),
             brake,
+            asking: Arc::clone(&asking),
             refusal: Arc::clone(&refusal),
         };
         let clerk = tokio::spawn(clerk.work(received));
         let (name, run_dir) = (service.id, run_dir.clone());
-        Ok(Ward { name, manager, cgroup, brake, limitable, record, run_dir, orders, clerk, refusal })
+        Ok(Ward {
+            name,
+            manager,
+            cgroup,
+            brake,
+            limitable,
+            record,
+            run_dir,
+            orders,
+            clerk,
+            asking,
+            still: AtomicBool::new(false),
+            refusal,
+        })
     }
 
     /// Where it is, for reading alone. It is there while the unit is at work.
@@ -104,6 +122,9 @@ impl Ward {
 
     /// It is to stand still, or to go on.
     pub fn stand_still(&self, still: bool) {
+        if !self.still.swap(still, Ordering::Relaxed) && !still {
+            return;
+        }
         self.order(Order::StandStill(still));
     }
 
@@ -131,6 +152,11 @@ impl Ward {
     /// Kills all of its processes.
     pub fn kill(&self) {
         self.order(Order::Kill);
+    }
+
+    /// Programs it runs itself: no orphans of the payload.
+    pub fn pid(&self) -> Pid {
+        self.asking.load(Ordering::Relaxed)
     }
 
     /// What systemd has refused since it was asked last: the first of it.

@@ -1,0 +1,51 @@
+//! How much later than its second a due run is decided on.
+//!
+//! All jobs are paused, so that the decision about each is a row of the ledger and no worker: what is due is queued, and the row says
+//! when it was due and when that was decided (`at_us` - `due_us`). That is the alarm, the loop and the core; neither the writing of the
+//! row nor the start of a process. The jobs are due at the same minute, each a second or more later than the last by its own jitter.
+
+use std::thread::sleep;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::Connection;
+
+use crate::Row;
+use crate::place::Place;
+
+/// The jobs are spread over so many seconds.
+const SPREAD: u64 = 60;
+
+/// 99 of 100 decisions are made so soon.
+const GOAL_MS: f64 = 20.0;
+
+pub fn measure(jobs: u32) -> Vec<Row> {
+    let place = Place::new();
+    for number in 0..jobs {
+        let schedule = format!("[schedule]\ncron = \"* * * * *\"\nzone = \"UTC\"\njitter = \"{SPREAD}s\"\n");
+        place.job(&format!("job-{number}"), &schedule);
+    }
+    let daemon = place.daemon();
+    daemon.ask(r#"{"v":1,"ask":"pause","job":null,"seconds":3600}"#).expect("a pause");
+    let begun = us();
+    let books = Connection::open(place.path("state/ledger.sqlite")).unwrap();
+    books.busy_timeout(Duration::from_secs(30)).unwrap();
+    // What the first full minute asked for, in the minute after it as well, for it is spread.
+    let count = "SELECT count(*) FROM occasions WHERE due_us > ?1 AND state = 'queued'";
+    let until = begun + 200_000_000;
+    while books.query_row(count, [begun], |row| row.get::<_, u32>(0)).unwrap() < jobs && us() < until {
+        sleep(Duration::from_millis(500));
+    }
+    let mut query =
+        books.prepare("SELECT at_us - due_us FROM occasions WHERE due_us > ?1 AND state = 'queued'").unwrap();
+    let mut late: Vec<i64> = query.query_map([begun], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    late.sort_unstable();
+    assert!(late.len() as u32 >= jobs, "{} of {jobs} were decided on", late.len());
+    let at = |share: usize| late[(late.len() - 1) * share / 100] as f64 / 1000.0;
+    println!("{} decisions: {:.2} ms late at the median, {:.2} ms at the most", late.len(), at(50), at(100));
+    let what = format!("start accuracy: decision after the due second, {jobs} jobs (p99)");
+    vec![Row { what, value: at(99), unit: "ms", most: GOAL_MS }]
+}
+
+fn us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64
+}
