@@ -27,6 +27,7 @@ use crate::config::policy::Policy;
 use crate::config::{Dirs, Loaded, load};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::human::count;
 use crate::kernel::alarm::Alarm;
 use crate::kernel::clock::Stamp;
 use crate::kernel::lock::{Attempt, Lock};
@@ -60,12 +61,16 @@ pub async fn serve(dirs: &Dirs) -> Result<(), Failure> {
     let (orders, mut asked) = mpsc::channel(WAITING);
     let server = Server::start(server::listen(dirs)?, dirs.state.clone(), daemon.facts.subscribe(), orders)?;
     daemon.supervisor.ready(&story(&daemon.core, daemon.troubles.len()));
-    tracing::info!("{} jobs are scheduled", daemon.plans.jobs.len());
+    tracing::info!("{}", scheduled(&daemon.plans));
     daemon.run(&mut asked, &mut signals).await?;
     daemon.supervisor.stopping("runs under way go on");
     tracing::info!("ended; runs under way go on");
     drop((server, lock));
     Ok(())
+}
+
+fn scheduled(plans: &Plans) -> String {
+    format!("{} scheduled", count(plans.jobs.len(), "job is", "jobs are"))
 }
 
 /// One daemon a state directory.
@@ -432,7 +437,7 @@ impl Loop {
         if news {
             self.tell_troubles();
         }
-        let text = format!("{} jobs are scheduled", self.plans.jobs.len());
+        let text = scheduled(&self.plans);
         tracing::info!("the policies were read again: {text}");
         self.step(Input::Plans(plans));
         if let Some(client) = client {

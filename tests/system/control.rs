@@ -243,7 +243,7 @@ fn policies_are_read_again_when_it_is_ordered() {
     let _daemon = Daemon::start(&world);
     world.files_job();
     let told = world.govern(["reload"]).expect(0);
-    assert_eq!(told.stderr, "one job is scheduled\n");
+    assert_eq!(told.stderr, "1 job is scheduled\n");
     world.job("broken", "kind = ");
     world.govern(["reload"]).one_error(78).says(&["broken.toml` has errors"], "`govern check`");
     let screen = world.govern(["status"]).expect(0).stdout;
