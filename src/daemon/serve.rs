@@ -444,7 +444,7 @@ impl Loop {
             let answer = match self.troubles.as_slice() {
                 [] => Answer::Done { text },
                 troubles => Answer::Refused {
-                    failure: Failure::new(Exit::Config, format!("{text}, but {}", troubles.join("; ")))
+                    failure: Failure::new(Exit::Config, format!("{}; {text}", troubles.join("; ")))
                         .hint("`govern check` shows the errors"),
                 },
             };

@@ -181,6 +181,10 @@ fn a_pause_holds_what_would_begin_and_what_is_under_way() {
     job_is(&world, "files", |row| row["doing"]["held"].is_null());
     world.govern(["cancel", "files", "--now"]).expect(0);
     job_is(&world, "files", |row| row["last_run"]["state"] == "cancelled");
+    // The daemon hears of an end a little later than the ledger.
+    wait_for("nothing under way", || {
+        (world.govern(["status", "--json"]).json()["daemon"]["running"] == 0).then_some(())
+    });
     world.govern(["cancel", "files"]).one_error(2).says(&["no run of job `files` is under way"], "`govern status`");
     world.govern(["pause"]).expect(2);
     world.govern(["pause", "files", "--all"]).expect(2);
