@@ -27,6 +27,7 @@ use crate::config::policy::Policy;
 use crate::config::{Dirs, Loaded, load};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::human::count;
 use crate::kernel::alarm::Alarm;
 use crate::kernel::clock::Stamp;
 use crate::kernel::lock::{Attempt, Lock};
@@ -66,6 +67,10 @@ pub async fn serve(dirs: &Dirs) -> Result<(), Failure> {
     tracing::info!("ended; runs under way go on");
     drop((server, lock));
     Ok(())
+}
+
+fn scheduled(plans: &Plans) -> String {
+    format!("{} scheduled", count(plans.jobs.len(), "job is", "jobs are"))
 }
 
 /// One daemon a state directory.
@@ -440,7 +445,7 @@ impl Loop {
             let answer = match self.troubles.as_slice() {
                 [] => Answer::Done { text },
                 troubles => Answer::Refused {
-                    failure: Failure::new(Exit::Config, format!("{text}, but {}", troubles.join("; ")))
+                    failure: Failure::new(Exit::Config, format!("{}; {text}", troubles.join("; ")))
                         .hint("`govern check` shows the errors"),
                 },
             };

@@ -181,6 +181,10 @@ fn a_pause_holds_what_would_begin_and_what_is_under_way() {
     job_is(&world, "files", |row| row["doing"]["held"].is_null());
     world.govern(["cancel", "files", "--now"]).expect(0);
     job_is(&world, "files", |row| row["last_run"]["state"] == "cancelled");
+    // The daemon hears of an end a little later than the ledger.
+    wait_for("nothing under way", || {
+        (world.govern(["status", "--json"]).json()["daemon"]["running"] == 0).then_some(())
+    });
     world.govern(["cancel", "files"]).one_error(2).says(&["no run of job `files` is under way"], "`govern status`");
     world.govern(["pause"]).expect(2);
     world.govern(["pause", "files", "--all"]).expect(2);
@@ -243,7 +247,7 @@ fn policies_are_read_again_when_it_is_ordered() {
     let _daemon = Daemon::start(&world);
     world.files_job();
     let told = world.govern(["reload"]).expect(0);
-    assert_eq!(told.stderr, "one job is scheduled\n");
+    assert_eq!(told.stderr, "1 job is scheduled\n");
     world.job("broken", "kind = ");
     world.govern(["reload"]).one_error(78).says(&["broken.toml` has errors"], "`govern check`");
     let screen = world.govern(["status"]).expect(0).stdout;
