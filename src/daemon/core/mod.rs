@@ -42,7 +42,7 @@ use crate::run::event;
 use crate::schedule::{Missed, jitter};
 
 use admission::{Kind, LOOK_AGAIN, Scene, Verdict, Wait, judge};
-use due::{Dues, dues};
+use due::{Dues, Skipped, dues, lived_through};
 use entry::{Key, Running, Waiting};
 use holds::Holds;
 use job::Job;
@@ -186,26 +186,23 @@ impl Core {
             let (Some(plan), Some(job)) = (self.plans.jobs.get(&name).cloned(), self.jobs.get_mut(&name)) else {
                 continue;
             };
-            let found = dues(&plan.policy.schedule, plan.delay, job.since(now), now);
+            let since = job.since(now);
+            let before = lived_through(&plan.policy.schedule, plan.delay, job.considered, since);
+            let found = dues(&plan.policy.schedule, plan.delay, since, now);
             job.considered = now;
             job.look_ahead(&plan);
             self.ahead.extend(job.next.map(|next| (next, name.clone())));
             out.push(considered(&name, now, &self.boot));
+            if let Some(skipped) = before {
+                skip_all(now, &name, &skipped, out);
+            }
             self.line_up(now, &name, &plan, found, out);
         }
     }
 
     fn line_up(&mut self, now: Moment, name: &str, plan: &Planned, found: Dues, out: &mut Vec<Output>) {
         if let Some(skipped) = found.skipped {
-            let occasion = Occasion {
-                until_us: skipped.last.timestamp_micros(),
-                count: skipped.count,
-                ..Waiting::new(name, skipped.first, Cause::Schedule)
-                    .occasion(Fate::Skipped(skipped.why.to_owned()), now)
-            };
-            out.push(Output::Record(Record::Occasion(occasion)));
-            let (count, why) = (skipped.count, skipped.why);
-            say(out, Some(name), false, format!("skipped {count} of its runs: {why}"));
+            skip_all(now, name, &skipped, out);
         }
         let within = self.plans.catch_up_within.to_std().unwrap_or_default();
         for due in found.missed {
@@ -489,6 +486,19 @@ impl Core {
 fn considered(job: &str, at: Moment, boot: &str) -> Output {
     let (job, boot) = (job.to_owned(), boot.to_owned());
     Output::Record(Record::Considered { job, at_us: at.timestamp_micros(), boot })
+}
+
+/// Several runs will not be run.
+fn skip_all(now: Moment, name: &str, skipped: &Skipped, out: &mut Vec<Output>) {
+    let Skipped { first, last, count, why } = skipped;
+    let first = Waiting::new(name, *first, Cause::Schedule);
+    let occasion = Occasion {
+        until_us: last.timestamp_micros(),
+        count: *count,
+        ..first.occasion(Fate::Skipped((*why).to_owned()), now)
+    };
+    out.push(Output::Record(Record::Occasion(occasion)));
+    say(out, Some(name), false, format!("skipped {count} of its runs: {why}"));
 }
 
 fn say(out: &mut Vec<Output>, job: Option<&str>, alert: bool, text: String) {
