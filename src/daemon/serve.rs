@@ -509,14 +509,6 @@ fn about(since: Stamp, running: u32, plans: &Plans, troubles: &[String]) -> Daem
     }
 }
 
-/// How many jobs there are.
-fn scheduled(plans: &Plans) -> String {
-    match plans.jobs.len() {
-        1 => "one job is scheduled".to_owned(),
-        jobs => format!("{jobs} jobs are scheduled"),
-    }
-}
-
 fn say(job: Option<&str>, alert: bool, text: &str) {
     match (job, alert) {
         (Some(job), true) => tracing::warn!(JOB = %job, "{job}: {text}"),
