@@ -35,7 +35,8 @@ pub fn measure(jobs: u32) -> Vec<Row> {
     while books.query_row(count, [begun], |row| row.get::<_, u32>(0)).unwrap() < jobs && us() < until {
         sleep(Duration::from_millis(500));
     }
-    let mut query = books.prepare("SELECT at_us - due_us FROM occasions WHERE due_us > ?1 AND state = 'queued'").unwrap();
+    let mut query =
+        books.prepare("SELECT at_us - due_us FROM occasions WHERE due_us > ?1 AND state = 'queued'").unwrap();
     let mut late: Vec<i64> = query.query_map([begun], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     late.sort_unstable();
     assert!(late.len() as u32 >= jobs, "{} of {jobs} were decided on", late.len());

@@ -34,7 +34,8 @@ pub fn measure(seconds: u64) -> Vec<Row> {
     let place = Place::new();
     for number in 0..JOBS {
         // Nothing of it is due while it is watched.
-        let schedule = format!("[schedule]\ncron = \"{} {} 29 2 *\"\nzone = \"Europe/Berlin\"\n", number % 60, number % 24);
+        let schedule =
+            format!("[schedule]\ncron = \"{} {} 29 2 *\"\nzone = \"Europe/Berlin\"\n", number % 60, number % 24);
         place.job(&format!("job-{number}"), &schedule);
     }
     let daemon = place.daemon();

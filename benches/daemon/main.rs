@@ -36,9 +36,13 @@ fn options() -> Options {
 
 /// A figure and its goal.
 pub struct Row {
+    /// What was measured.
     pub what: String,
+    /// How much it is.
     pub value: f64,
+    /// Of what.
     pub unit: &'static str,
+    /// It is not to be more.
     pub most: f64,
 }
 

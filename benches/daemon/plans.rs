@@ -92,7 +92,10 @@ pub fn measure(rounds: u32) -> Vec<Row> {
         started += outputs.iter().filter(|output| matches!(output, Output::Start { .. })).count() as u32;
     }
     let waiting = core.queue_length();
-    println!("an hour of it: {steps} steps, {started} runs started, {waiting} wait in the end, longest step {:.2} ms", ms(longest));
+    println!(
+        "an hour of it: {steps} steps, {started} runs started, {waiting} wait in the end, longest step {:.2} ms",
+        ms(longest)
+    );
     let mean = ms(all) / f64::from(steps.max(1));
     let row = |what: &str, value, most| Row { what: what.to_owned(), value, unit: "ms", most };
     vec![

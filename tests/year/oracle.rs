@@ -78,7 +78,8 @@ impl Oracle {
             let of_before = |cause| earlier(cause).is_some_and(|number| number < reign.number);
             if !of_before(Cause::Schedule) && !of_before(Cause::Missed) {
                 let (triggers, zone) = (&reign.schedule.triggers, reign.schedule.zone);
-                let what = format!("what was due at {due} is not accounted for ({triggers:?} in {zone}, until {until})");
+                let what =
+                    format!("what was due at {due} is not accounted for ({triggers:?} in {zone}, until {until})");
                 self.say(now, job, what);
             }
         }

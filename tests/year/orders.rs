@@ -93,7 +93,12 @@ impl World {
         self.order(&Order::Run { job: job.clone() });
         let told = self.told();
         // A daemon that was killed at this very moment has promised nothing.
-        if may && self.is_up() && self.lives() == lives && !self.oracle.knows_request(&job, told) && !self.is_started(&job) {
+        if may
+            && self.is_up()
+            && self.lives() == lives
+            && !self.oracle.knows_request(&job, told)
+            && !self.is_started(&job)
+        {
             self.oracle.wrong.push(format!("{told} {job}: a request is not written down"));
         }
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::TimeDelta;
 use govern::daemon::core::Core;
 use govern::daemon::core::restart::{Found, Since};
-use govern::daemon::core::words::{Climate, Client, Input, Moment, Output, Plans};
+use govern::daemon::core::words::{Client, Climate, Input, Moment, Output, Plans};
 use govern::daemon::protocol::Answer;
 use govern::ledger::State;
 use govern::ledger::occasions::{Fate, Occasion, Record};
@@ -164,7 +164,13 @@ impl World {
 
     pub fn summary(&self) -> String {
         let tally: Vec<String> = self.oracle.tally.iter().map(|(fate, many)| format!("{many} {fate}")).collect();
-        format!("{} runs, {} steps, {} lives of the daemon; {}", self.runs.begun, self.steps, self.lives, tally.join(", "))
+        format!(
+            "{} runs, {} steps, {} lives of the daemon; {}",
+            self.runs.begun,
+            self.steps,
+            self.lives,
+            tally.join(", ")
+        )
     }
 
     /// What the clock shows.
@@ -306,7 +312,11 @@ impl World {
             Output::Answer { client, answer: Answer::Refused { .. } } => {
                 self.events.retain(|_, event| *event != Event::ClientGoes(client));
             }
-            Output::Record(_) | Output::Give { .. } | Output::Answer { .. } | Output::Reload { .. } | Output::Say { .. } => {}
+            Output::Record(_)
+            | Output::Give { .. }
+            | Output::Answer { .. }
+            | Output::Reload { .. }
+            | Output::Say { .. } => {}
         }
     }
 

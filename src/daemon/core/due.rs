@@ -72,7 +72,8 @@ pub fn dues(schedule: &Schedule, delay: TimeDelta, considered: Moment, now: Mome
             found.missed.push(newest);
         }
         Missed::All => {
-            found.skipped = skipped(dropped.unwrap_or(first), before, "missed, and too many were missed to run them all");
+            found.skipped =
+                skipped(dropped.unwrap_or(first), before, "missed, and too many were missed to run them all");
             found.missed = missed;
         }
     }

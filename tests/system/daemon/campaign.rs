@@ -164,7 +164,8 @@ fn all_is_well(world: &World, told: &str) {
     let phases = world.rows("SELECT run || ' ' || name FROM phases WHERE state = 'running' OR ended_us IS NULL");
     assert_eq!(phases, Vec::<String>::new(), "{told}: phases are closed");
     // Each run was begun for one occasion, which knows it; each occasion had one run at most.
-    let strays = world.rows("SELECT job || ' ' || run FROM runs WHERE run NOT IN (SELECT run FROM occasions WHERE run IS NOT NULL)");
+    let strays = world
+        .rows("SELECT job || ' ' || run FROM runs WHERE run NOT IN (SELECT run FROM occasions WHERE run IS NOT NULL)");
     assert_eq!(strays, Vec::<String>::new(), "{told}: runs that no occasion asked for\n{:#?}", all(world));
     let doubled = world.rows("SELECT run FROM occasions WHERE run IS NOT NULL GROUP BY run HAVING count(*) > 1");
     assert_eq!(doubled, Vec::<String>::new(), "{told}: occasions that share a run");

@@ -111,9 +111,7 @@ impl World {
 
     /// The next daemon believes that nobody was there for so many hours.
     pub fn nobody_was_there(&self, hours: u32) {
-        self.books()
-            .execute("UPDATE agenda SET considered_us = considered_us - ?1 * 3600000000", [hours])
-            .unwrap();
+        self.books().execute("UPDATE agenda SET considered_us = considered_us - ?1 * 3600000000", [hours]).unwrap();
     }
 
     /// States of the runs of a job, the oldest first.

@@ -15,9 +15,7 @@ fn a_failing_command_is_tried_again_up_to_its_limit() {
     world.daemon().end().expect(0);
     world.nobody_was_there(24);
     let daemon = world.daemon();
-    wait_for("the last attempt", || {
-        world.fates("fails").iter().any(|fate| fate == "retry 3 done").then_some(())
-    });
+    wait_for("the last attempt", || world.fates("fails").iter().any(|fate| fate == "retry 3 done").then_some(()));
     assert_eq!(world.settled("fails"), ["missed 1 done", "retry 2 done", "retry 3 done"]);
     assert_eq!(world.states("fails"), ["failed", "failed", "failed"]);
     wait_for("the last word", || daemon.log().contains("3 attempts failed").then_some(()));
