@@ -1,6 +1,7 @@
 //! The loop: hears the clock, clients, runs and files, asks the core, and does what it says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ use crate::kernel::clock::Stamp;
 use crate::kernel::lock::{Attempt, Lock};
 use crate::kernel::notify::Supervisor;
 use crate::kernel::watch::Watch;
-use crate::kernel::{self, fs, machine, process};
+use crate::kernel::{self, fs, machine, process, procfs};
 use crate::ledger::occasions::Record;
 use crate::report::snapshot::Daemon;
 use crate::run::request::new_id;
@@ -41,6 +42,15 @@ use crate::run::{event, remote};
 
 /// Held by the daemon of a state directory as long as it lives.
 const LOCK: &str = "daemon.lock";
+
+/// What stands before the process id in it.
+const PID: &str = "pid";
+
+/// A lock whose holder is gone is waited for so long.
+const HEIR: Duration = Duration::from_secs(5);
+
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Editors write a file in several steps: so long it has to be left alone before it is read.
 const SETTLED: Duration = Duration::from_millis(300);
@@ -53,7 +63,7 @@ const WAITING: usize = 64;
 
 /// Runs the daemon of these directories until it is told to end.
 pub async fn serve(dirs: &Dirs) -> Result<(), Failure> {
-    let lock = claim(dirs)?;
+    let lock = claim(dirs).await?;
     let supervisor = Supervisor::of_this_process();
     let mut signals = Signals::watch()?;
     let loaded = read(dirs).await.unwrap_or_default();
@@ -74,19 +84,33 @@ fn scheduled(plans: &Plans) -> String {
 }
 
 /// One daemon a state directory.
-fn claim(dirs: &Dirs) -> Result<Lock, Failure> {
+async fn claim(dirs: &Dirs) -> Result<Lock, Failure> {
     fs::create_dir_all(&dirs.state, 0o700)?;
-    match Lock::attempt(&dirs.state.join(LOCK))? {
-        Attempt::Held(mut lock) => {
-            lock.note(&format!("pid {}", process::own_pid()))?;
-            Ok(lock)
-        }
-        Attempt::Busy(holder) => {
-            let what = format!("state directory `{}` has a daemon already: {holder}", dirs.state.display());
-            Err(Failure::new(Exit::NotNow, what)
-                .hint("`govern status` shows what it does; `--state DIR` names another"))
+    let mut patience = HEIR;
+    loop {
+        match Lock::attempt(&dirs.state.join(LOCK))? {
+            Attempt::Held(mut lock) => {
+                lock.note(&format!("{PID} {}", process::own_pid()))?;
+                return Ok(lock);
+            }
+            Attempt::Busy(holder) if is_gone(&holder) && !patience.is_zero() => {
+                tokio::time::sleep(LOOK).await;
+                patience = patience.saturating_sub(LOOK);
+            }
+            Attempt::Busy(holder) => {
+                let what = format!("state directory `{}` has a daemon already: {holder}", dirs.state.display());
+                return Err(Failure::new(Exit::NotNow, what)
+                    .hint("`govern status` shows what it does; `--state DIR` names another"));
+            }
         }
     }
+}
+
+/// Whether the process that took the lock is no more: what holds it is a child that it was just making when it was killed, and that
+/// will let go of it as soon as it is another program.
+fn is_gone(holder: &str) -> bool {
+    let pid = holder.trim().strip_prefix(PID).and_then(|pid| pid.trim().parse().ok());
+    pid.is_none_or(|pid| procfs::stat(Path::new(procfs::PROC), pid).is_none())
 }
 
 /// Reads the policies, off the loop: they may lie on a slow disk. `None` where that came to no end.

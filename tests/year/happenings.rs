@@ -76,14 +76,16 @@ pub fn of(seed: u64, pace: Pace) -> Vec<(i64, Happening)> {
             all.push((at, what));
         }
     };
+    // For hundreds of jobs, years that are made up for take longer than they are worth.
+    let far = if pace == Pace::Wild { 600 * DAY } else { 60 * DAY };
     let span = |random: &mut Random, low: i64, high: i64| random.scale(low as f64, high as f64) as i64;
     // Sleep, and a clock that is put right.
     often(60, &mut random, &mut |r| Happening::Clock(span(r, 10 * MINUTE, 14 * HOUR)));
     often(4, &mut random, &mut |r| Happening::Clock(span(r, DAY, 12 * DAY)));
     often(15, &mut random, &mut |r| Happening::Clock(-span(r, 1_000_000, 3 * HOUR - 1)));
     often(3, &mut random, &mut |r| Happening::Clock(-span(r, 3 * HOUR + MINUTE, 6 * DAY)));
-    often(2, &mut random, &mut |r| Happening::WrongClock(span(r, DAY, 600 * DAY), span(r, MINUTE, 30 * HOUR)));
-    often(1, &mut random, &mut |r| Happening::WrongClock(-span(r, DAY, 300 * DAY), span(r, MINUTE, 10 * HOUR)));
+    often(2, &mut random, &mut |r| Happening::WrongClock(span(r, DAY, far), span(r, MINUTE, 30 * HOUR)));
+    often(1, &mut random, &mut |r| Happening::WrongClock(-span(r, DAY, far / 2), span(r, MINUTE, 10 * HOUR)));
     // The daemon and the machine.
     let kills = [Kill::Anything, Kill::Start, Kill::End];
     often(60, &mut random, &mut |r| {
@@ -95,7 +97,10 @@ pub fn of(seed: u64, pace: Pace) -> Vec<(i64, Happening)> {
     often(40, &mut random, &mut |r| Happening::Policies(1 + r.below(10)));
     often(20, &mut random, &mut |r| Happening::Removed(span(r, MINUTE, 5 * DAY)));
     often(40, &mut random, &mut |r| Happening::Busy(span(r, MINUTE, 3 * HOUR)));
-    often(40, &mut random, &mut |r| Happening::Pause(r.chance(0.3), span(r, MINUTE, 30 * HOUR)));
+    often(40, &mut random, &mut |r| {
+        let all = r.chance(0.3);
+        Happening::Pause(all, span(r, MINUTE, if all && pace == Pace::Usual { 2 * HOUR } else { 30 * HOUR }))
+    });
     often(20, &mut random, &mut |r| Happening::Resume(r.chance(0.3)));
     often(150, &mut random, &mut |_| Happening::Run);
     often(100, &mut random, &mut |r| Happening::Admit(r.chance(0.2)));

@@ -57,19 +57,26 @@ impl Reign {
         if self.dues(due - TimeDelta::microseconds(1), due).next() != Some(due) {
             return Err("was never due".to_owned());
         }
+        self.insert(due)
+    }
+
+    fn insert(&mut self, due: Moment) -> Result<(), String> {
         if !self.accounted.insert(due) {
             return Err("is accounted for twice".to_owned());
         }
         Ok(())
     }
 
-    /// Several were skipped together. Says how many it accounted for.
+    /// Several were skipped together.
     pub fn account_for_all(&mut self, first: Moment, last: Moment, count: u32) -> Result<(), String> {
         let dues: Vec<Moment> = self.dues(first - TimeDelta::microseconds(1), last).collect();
         if dues.len() != count as usize || dues.first() != Some(&first) || dues.last() != Some(&last) {
             return Err(format!("stands for {count} until {last}, but {} were due", dues.len()));
         }
-        dues.into_iter().try_for_each(|due| self.account(due))
+        if first <= self.from {
+            return Err(format!("was due before its schedule counted, from {}", self.from));
+        }
+        dues.into_iter().try_for_each(|due| self.insert(due))
     }
 
     /// It is over, and counted up to this moment: what was left out?

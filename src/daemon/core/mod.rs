@@ -310,7 +310,7 @@ impl Core {
         let queue = std::mem::take(&mut self.waiting);
         let mut queued: BTreeSet<String> = queue.iter().map(|entry| entry.job.clone()).collect();
         for mut entry in queue {
-            let Some(plan) = self.plans.jobs.get(&entry.job).cloned() else {
+            let Some(plan) = self.plans.jobs.get(&entry.job) else {
                 entry.why = "its policy has errors".to_owned();
                 self.waiting.push(entry);
                 continue;
@@ -326,10 +326,13 @@ impl Core {
                 queued: std::mem::take(&mut queued),
                 spoken_for: std::mem::take(&mut spoken_for),
             };
-            let verdict = judge(&entry, &plan, &scene);
+            let verdict = judge(&entry, plan, &scene);
             (queued, spoken_for) = (scene.queued, scene.spoken_for);
             match verdict {
-                Verdict::Go(manner) => self.begin(now, entry, &plan, manner, out),
+                Verdict::Go(manner) => {
+                    let plan = plan.clone();
+                    self.begin(now, entry, &plan, manner, out);
+                }
                 Verdict::Skip(why) => {
                     say(out, Some(&entry.job), true, format!("not run: {why}"));
                     self.skip(now, &entry, why, out);

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
+
 use super::entry::{Running, Waiting};
 use super::holds::{Hold, Holds};
 use super::job::Job;
+use super::orders::{LONGEST, held};
 use super::words::{Moment, Output, Plans, RunEnd};
 use super::{Core, Names, considered, say};
 use crate::ledger::occasions::{Cause, Occasion, Remembered};
@@ -67,14 +70,16 @@ impl Core {
         };
         let mut out = vec![];
         let Remembered { open, considered, holds } = found.remembered;
+        let ahead =
+            considered.iter().map(|(_, us, _)| moment(*us)).max().map_or(TimeDelta::zero(), |latest| latest - now);
+        let wrong = if ahead > super::CORRECTION { ahead } else { TimeDelta::zero() };
         for (job, pace, until_us) in holds {
-            // One that is longer than any order was given at a time that was wrong.
-            core.holds.set(Hold { job, pace, until: moment(until_us).min(now + super::orders::LONGEST) });
+            // One that is longer than any order was given at a time that was wrong, too.
+            let until = (moment(until_us) - wrong).min(now + LONGEST);
+            core.holds.set(Hold { job, pace, until });
         }
-        let latest = considered.iter().map(|(_, us, _)| moment(*us)).max().unwrap_or(now);
-        if latest - now > super::CORRECTION {
-            core.holds.shift(now - latest);
-            out.extend(core.holds.in_force(now).map(super::orders::held));
+        if wrong > TimeDelta::zero() {
+            out.extend(core.holds.in_force(now).map(held));
         }
         core.know_jobs(now, &considered, &found.last_good, &mut out);
         for Other { run, job, backs_up } in found.others {

@@ -91,3 +91,13 @@ fn a_calm_machine_opens_the_gate_at_once_and_an_overdue_backup_puts_up_with_more
     night.calm(50);
     assert_eq!(night.started().len(), 2);
 }
+
+#[test]
+fn what_the_machine_said_before_the_clock_was_put_back_is_not_believed() {
+    let mut night = Night::new("2026-11-24 03:00", vec![job_with("etc", NIGHTLY, "max_load = 1.0", &[])]);
+    night.until("2026-11-24 04:05");
+    night.calm(900);
+    night.now = at("2026-11-24 04:01");
+    night.tell(Input::Tick);
+    assert_eq!(night.core.wants_climate(), Some(night.now));
+}

@@ -146,3 +146,55 @@ fn a_changed_schedule_counts_from_now() {
     night.until("2026-11-26 05:00");
     assert_eq!(night.started().len(), 1);
 }
+
+#[test]
+fn what_is_missed_twice_is_made_up_for_once() {
+    let schedule = "cron = \"0 3 * * *\"\nbetween = \"02:00-05:00\"";
+    let mut night = Night::new("2026-11-24 12:00", vec![job("etc", schedule)]);
+    for morning in ["2026-11-25 09:00", "2026-11-26 09:00"] {
+        night.now = at(morning);
+        night.tell(Input::Tick);
+    }
+    night.until("2026-11-27 02:59");
+    insta::assert_snapshot!(night.story(), @r"
+    11-25 03:00 etc (missed 1) skipped: the next one is due
+    11-26 03:00 etc (missed 1) started as run-1
+    ");
+}
+
+#[test]
+fn of_too_many_missed_runs_the_last_that_is_skipped_is_told() {
+    let schedule = "cron = \"0 * * * *\"\nmissed = \"all\"";
+    let mut night = Night::new("2026-11-24 00:30", vec![job("etc", schedule)]);
+    night.now = at("2026-11-28 05:30");
+    night.tell(Input::Tick);
+    let fates = night.fates();
+    let skipped = fates.values().find(|it| matches!(it.fate, Fate::Skipped(_))).unwrap();
+    let last = Moment::from_timestamp_micros(skipped.until_us).unwrap();
+    // 101 were missed, and 100 are made up for.
+    assert_eq!((skipped.count, last), (1, at("2026-11-24 01:00")));
+}
+
+#[test]
+fn what_waits_since_before_the_clock_was_put_back_is_not_due_again() {
+    let mut night = Night::new("2026-11-24 04:00", vec![job("etc", "cron = \"20 4 * * *\"")]);
+    night.order(1, Order::Pause { job: None, seconds: 36_000 });
+    night.until("2026-11-24 08:00");
+    night.now = at("2026-11-24 01:00");
+    night.tell(Input::Tick);
+    assert_eq!(
+        night.core.holds(night.now).first().map(|hold| hold.until.us),
+        Some(at("2026-11-24 07:00").timestamp_micros())
+    );
+    night.until("2026-11-24 09:00");
+    insta::assert_snapshot!(night.story(), @"11-24 04:20 etc (schedule 1) started as run-1");
+}
+
+#[test]
+fn what_is_due_when_its_schedule_is_changed_was_due() {
+    let mut night = Night::new("2026-11-24 04:00", vec![job("etc", "cron = \"20 4 * * *\"")]);
+    // The policies were read before the alarm rang.
+    night.now = at("2026-11-24 04:20");
+    night.replan(|plans| drop(plans.jobs.insert("etc".to_owned(), job("etc", "cron = \"0 5 * * *\""))));
+    insta::assert_snapshot!(night.story(), @"11-24 04:20 etc (schedule 1) started as run-1");
+}
