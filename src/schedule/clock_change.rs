@@ -40,7 +40,7 @@ impl Schedule {
         });
         let (first, end) = (change.from.min(change.to), change.from.max(change.to));
         let forward = change.step() > TimeDelta::zero();
-        let small = change.step().abs() <= LARGEST_STEP;
+        let small = change.step() < LARGEST_STEP && change.step() >= -LARGEST_STEP;
         let effects = expressions.filter_map(|expression| {
             let times: Vec<_> = expression.calendar().within(first, end).collect();
             if times.is_empty() {

@@ -23,7 +23,8 @@ pub use error::BadExpression;
 use super::calendar::Calendar;
 use super::zone::{Moments, Zone};
 
-/// Steps of the clock up to here are made up for (cron.c of Vixie's cron).
+/// A step forward that is shorter is made up for; at this one cron takes the clock to have been set (it counts the minute it is in as well:
+/// cron.c of Vixie's cron).
 pub(super) const LARGEST_STEP: TimeDelta = TimeDelta::hours(3);
 
 /// Five fields, or a nickname. Equal are those that read the same.
@@ -69,7 +70,7 @@ impl Expression {
                 Moments::Twice(_, at) if at > after && self.wildcard => return Some(at),
                 Moments::Once(_) | Moments::Twice(..) => {}
                 Moments::Never(gap) => {
-                    if !self.wildcard && gap.step() <= LARGEST_STEP && gap.at > after {
+                    if !self.wildcard && gap.step() < LARGEST_STEP && gap.at > after {
                         return Some(gap.at);
                     }
                     from = gap.to.checked_sub_signed(TimeDelta::minutes(1))?;

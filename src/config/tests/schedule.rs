@@ -145,7 +145,7 @@ fn jobs_that_wait_for_each_other() {
       |          ^^^^^^^
     hint: none of them could ever start: take one name out of `after`
 
-    error: `kind` must be `filesystem`, `pg_dump` or `command`, not an integer
+    error: `kind` must be `filesystem`, `pg_dump`, `command` or `unit`, not an integer
      --> /etc/govern/jobs/broken.toml:1:8
       |
     1 | kind = 3

@@ -81,7 +81,8 @@ pub fn read(text: &str) -> Result<(Calendar, bool), BadExpression> {
 
 /// The parts between blanks, each with its place.
 fn parts(text: &str) -> Vec<(Range<usize>, &str)> {
-    let blank = |c: char| c.is_ascii_whitespace();
+    // cron's only blanks.
+    let blank = |c: char| matches!(c, ' ' | '\t');
     let mut parts = Vec::new();
     let mut at = 0;
     for piece in text.split(blank) {
