@@ -154,13 +154,13 @@ impl Maker {
         let hour = if self.random.chance(0.5) { hour } else { hour % 5 };
         let (day, weekday) = (1 + self.random.below(31), self.random.below(7));
         let text = match self.random.below(100) {
-            0..70 => format!("{minute} {hour} * * *"),
-            70..80 => format!("{minute} {hour} * * {weekday}"),
+            0..72 => format!("{minute} {hour} * * *"),
+            72..80 => format!("{minute} {hour} * * {weekday}"),
             80..86 => format!("{minute} {hour} {day} * *"),
             86..91 => format!("{minute} */6 * * *"),
-            91..94 => format!("{minute} * * * *"),
-            94..95 => "*/15 * * * *".to_owned(),
-            95..97 => format!("{minute} 1-3 * * mon-fri"),
+            91..92 => format!("{minute} * * * *"),
+            92..93 => "*/15 5-6 * * *".to_owned(),
+            93..97 => format!("{minute} 1-3 * * mon-fri"),
             _ => return Trigger::Every(Duration::from_secs(3600 * (6 + self.random.below(60)))),
         };
         Trigger::Cron(text.parse().unwrap())

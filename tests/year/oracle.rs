@@ -11,7 +11,7 @@ use govern::ledger::State;
 use govern::ledger::occasions::{Cause, Fate, Occasion};
 
 use crate::books::Books;
-use crate::reign::Reign;
+use crate::reign::{LOOK_BACK, Reign};
 use crate::runs::Runs;
 
 /// A clock that goes back further was wrong before.
@@ -52,6 +52,8 @@ pub struct Oracle {
     /// Pauses in force: a job or all, until when.
     pauses: BTreeMap<Option<String>, Moment>,
     last: Option<Moment>,
+    /// The latest that the clock has shown since it was wrong the last time.
+    seen: Moment,
     pub wrong: Vec<String>,
     /// How many of each fate.
     pub tally: BTreeMap<&'static str, u64>,
@@ -100,6 +102,9 @@ impl Oracle {
                 self.open_reign(plan, if corrected { now } else { known.unwrap_or(now) });
             }
         }
+        // Those whose schedules count on from what was known are asked about no more than what this daemon has looked at.
+        self.looked(now);
+        self.seen = now;
         let ahead = books.latest().map_or(TimeDelta::zero(), |latest| moment(latest) - now);
         if ahead > CORRECTION {
             self.pauses.values_mut().for_each(|until| *until -= ahead);
@@ -118,17 +123,21 @@ impl Oracle {
         for until in self.pauses.values_mut() {
             *until -= back;
         }
-        for (job, seen) in self.reigns.iter().map(|(job, reign)| (job.clone(), reign.seen())).collect::<Vec<_>>() {
-            self.close_reign(now, &job, seen);
+        for job in self.reigns.keys().cloned().collect::<Vec<_>>() {
+            self.close_reign(now, &job, self.seen);
             if let Some(plan) = plans.jobs.get(&job) {
                 self.open_reign(plan, now);
             }
         }
+        self.seen = now;
     }
 
     /// All that was due up to here has been looked at.
     pub fn looked(&mut self, now: Moment) {
-        self.reigns.values_mut().for_each(|reign| reign.saw(now));
+        if now - self.seen > LOOK_BACK {
+            self.reigns.values_mut().for_each(|reign| reign.excuse(now - LOOK_BACK));
+        }
+        self.seen = self.seen.max(now);
     }
 
     /// The policies are these from now on.
@@ -258,8 +267,7 @@ impl Oracle {
     /// The year is over: nothing is open any more.
     pub fn end(&mut self, now: Moment) {
         for job in self.reigns.keys().cloned().collect::<Vec<_>>() {
-            let seen = self.reigns[&job].seen();
-            self.close_reign(now, &job, seen);
+            self.close_reign(now, &job, self.seen);
         }
         let open: Vec<String> = self
             .items

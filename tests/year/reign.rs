@@ -7,7 +7,7 @@ use govern::daemon::core::words::{Moment, Planned};
 use govern::schedule::Schedule;
 
 /// What was due before that is not looked for (`due.rs`).
-const LOOK_BACK: TimeDelta = TimeDelta::days(366);
+pub const LOOK_BACK: TimeDelta = TimeDelta::days(366);
 
 /// The stretch.
 #[derive(Debug)]
@@ -17,17 +17,15 @@ pub struct Reign {
     pub schedule: Schedule,
     delay: TimeDelta,
     from: Moment,
-    /// The clock has shown this.
-    seen: Moment,
     accounted: BTreeSet<Moment>,
-    /// Nobody looks for what was due after the one and up to the other.
-    excused: Vec<(Moment, Moment)>,
+    /// Nobody looks for what was due up to here.
+    excused: Moment,
 }
 
 impl Reign {
     pub fn new(number: u32, plan: &Planned, from: Moment) -> Reign {
         let (schedule, delay) = (plan.policy.schedule.clone(), plan.delay);
-        Reign { number, schedule, delay, from, seen: from, accounted: BTreeSet::new(), excused: vec![] }
+        Reign { number, schedule, delay, from, accounted: BTreeSet::new(), excused: from }
     }
 
     /// Whether this plan would be due at the same moments, and its runs be made up for in the same way.
@@ -35,12 +33,9 @@ impl Reign {
         self.schedule == plan.policy.schedule
     }
 
-    /// The core was told this time.
-    pub fn saw(&mut self, now: Moment) {
-        if now - self.seen > LOOK_BACK {
-            self.excused.push((self.seen, now - LOOK_BACK));
-        }
-        self.seen = self.seen.max(now);
+    /// The clock shows so much more that nobody looks for all of what was due.
+    pub fn excuse(&mut self, until: Moment) {
+        self.excused = self.excused.max(until);
     }
 
     /// All moments that are due after one and up to another.
@@ -81,12 +76,6 @@ impl Reign {
 
     /// It is over, and counted up to this moment: what was left out?
     pub fn left_out(&self, until: Moment) -> Vec<Moment> {
-        let excused = |due: &Moment| self.excused.iter().any(|(after, until)| after < due && due <= until);
-        self.dues(self.from, until).filter(|due| !self.accounted.contains(due) && !excused(due)).collect()
-    }
-
-    /// The latest that the clock has shown in it.
-    pub fn seen(&self) -> Moment {
-        self.seen
+        self.dues(self.excused, until).filter(|due| !self.accounted.contains(due)).collect()
     }
 }

@@ -331,7 +331,7 @@ impl World {
             return self.plan_in(2_000_000, Event::NeverBegan(run));
         }
         self.begin(run.clone(), it.job);
-        if self.random.chance(0.5) {
+        if self.random.chance(0.2) {
             self.plan_in(1_000_000, Event::Hears(run));
         }
     }
