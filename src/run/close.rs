@@ -18,10 +18,16 @@ use crate::kernel::clock::Stamp;
 use crate::kernel::error::ENOENT;
 use crate::kernel::lock::{Attempt, Lock};
 use crate::kernel::systemd::Manager;
-use crate::kernel::{fs, group};
+use crate::kernel::{fs, group, procfs};
 use crate::ledger::entry::{End, Entry, PhaseEnded, Published, RunEnded, State, Times};
 use crate::ledger::query::RunFilter;
 use crate::ledger::{Ledger, spool};
+
+/// So long a lock is waited for whose holder is dead.
+const HEIR: Duration = Duration::from_secs(2);
+
+/// The state of a process that has ended and was not waited for (proc_pid_stat(5)).
+const ZOMBIE: char = 'Z';
 
 /// Between two looks whether a worker is gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -74,13 +80,35 @@ pub async fn wait_for_worker(state: &Path, run: &str) -> Result<(), Failure> {
     }
 }
 
+/// Tries to take the lock of a run. A worker that was killed while it made a child leaves the lock with that child until it has become
+/// another program: that is waited for.
+async fn attempt(state: &Path, run_dir: &RunDir, run: &str) -> Result<Attempt, Failure> {
+    let mut patience = HEIR;
+    loop {
+        let attempt = Lock::attempt(&run_dir.alive())?;
+        if matches!(attempt, Attempt::Held(_)) || patience.is_zero() || !worker_is_gone(state, run)? {
+            return Ok(attempt);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        patience = patience.saturating_sub(LOOK_AGAIN);
+    }
+}
+
+/// Whether the process that the ledger knows as the worker of a run is no more, or only waits to be buried.
+fn worker_is_gone(state: &Path, run: &str) -> Result<bool, Failure> {
+    let Some(ledger) = Ledger::open_to_read(state)? else { return Ok(false) };
+    let row = ledger.find_run(run)?.into_iter().find(|row| row.run == run && row.state == State::Running);
+    let proc = Path::new(procfs::PROC);
+    Ok(row.is_some_and(|row| procfs::stat(proc, row.pid).is_none_or(|stat| stat.state == ZOMBIE)))
+}
+
 /// Closes one run if it lost its worker. Called twice, or for a run that is over, it does nothing.
 pub async fn close(state: &Path, run: &str) -> Result<bool, Failure> {
     let run_dir = RunDir::of(state, run);
     if !fs::is_dir(run_dir.path()) {
         return close_records(state, &run_dir, run, None);
     }
-    let Attempt::Held(_alive) = Lock::attempt(&run_dir.alive())? else { return Ok(false) };
+    let Attempt::Held(_alive) = attempt(state, &run_dir, run).await? else { return Ok(false) };
     let_go_of_unit(&run_dir).await;
     let cgroup = fs::read_text_if_any(&run_dir.cgroup())?.map(PathBuf::from);
     group::end_leftovers(cgroup.as_deref(), &format!("{MARK}={run}")).await?;
