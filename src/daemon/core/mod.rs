@@ -181,13 +181,15 @@ impl Core {
 
     /// Puts into the queue what has become due.
     fn note_what_is_due(&mut self, now: Moment, out: &mut Vec<Output>) {
-        while let Some((_, name)) = self.ahead.first().filter(|(at, _)| *at <= now).cloned() {
-            self.ahead.pop_first();
+        while self.ahead.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, name)) = self.ahead.pop_first() else { return };
             let (Some(plan), Some(job)) = (self.plans.jobs.get(&name).cloned(), self.jobs.get_mut(&name)) else {
                 continue;
             };
             let since = job.since(now);
-            let before = lived_through(&plan.policy.schedule, plan.delay, job.considered, since);
+            let again = since > job.considered;
+            let before =
+                again.then(|| lived_through(&plan.policy.schedule, plan.delay, job.considered, since)).flatten();
             let found = dues(&plan.policy.schedule, plan.delay, since, now);
             job.considered = now;
             job.look_ahead(&plan);
