@@ -20,15 +20,15 @@ pub enum Pace {
     Wild,
 }
 
-/// Where the daemon is killed.
+/// After what the daemon is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kill {
     /// As soon as it has decided anything.
-    AfterAnything,
+    Anything,
     /// When it has decided to start a run.
-    AfterStart,
+    Start,
     /// When it has taken note of the end of one.
-    AfterEnd,
+    End,
 }
 
 /// Something that happens.
@@ -87,7 +87,7 @@ pub fn of(seed: u64, pace: Pace) -> Vec<(i64, Happening)> {
     often(2, &mut random, &mut |r| Happening::WrongClock(span(r, DAY, far), span(r, MINUTE, 30 * HOUR)));
     often(1, &mut random, &mut |r| Happening::WrongClock(-span(r, DAY, far / 2), span(r, MINUTE, 10 * HOUR)));
     // The daemon and the machine.
-    let kills = [Kill::AfterAnything, Kill::AfterStart, Kill::AfterEnd];
+    let kills = [Kill::Anything, Kill::Start, Kill::End];
     often(60, &mut random, &mut |r| {
         let for_long = if r.chance(0.5) { span(r, 1_000_000, MINUTE) } else { span(r, MINUTE, 2 * DAY) };
         Happening::Daemon(kills[r.below(3) as usize], for_long)

@@ -485,9 +485,9 @@ impl World {
 /// Whether this is where the daemon is to be killed.
 fn has(outputs: &[Output], kill: Kill) -> bool {
     let is = |output: &Output| match (kill, output) {
-        (Kill::AfterAnything, Output::Record(_)) => true,
-        (Kill::AfterStart, Output::Start { .. }) => true,
-        (Kill::AfterEnd, Output::Record(Record::Occasion(it))) => matches!(it.fate, Fate::Done(_)),
+        (Kill::Anything, Output::Record(_)) => true,
+        (Kill::Start, Output::Start { .. }) => true,
+        (Kill::End, Output::Record(Record::Occasion(it))) => matches!(it.fate, Fate::Done(_)),
         _ => false,
     };
     outputs.iter().any(is)

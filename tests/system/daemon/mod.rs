@@ -155,7 +155,7 @@ impl Daemon<'_> {
     /// Has it run a job, and waits until that is under way.
     #[track_caller]
     pub fn run_begun(&self, job: &str) {
-        let before = self.world.path("state/ledger.sqlite").exists().then(|| self.world.states(job).len()).unwrap_or(0);
+        let before = self.world.states(job).len();
         self.run(job);
         wait_for("the run", || (self.world.states(job).len() > before).then_some(()));
     }
