@@ -1,5 +1,7 @@
 //! What a daemon with 100 jobs takes of the machine while nothing is due.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
@@ -12,13 +14,14 @@ const JOBS: u32 = 100;
 /// Clock ticks a second, in which the kernel counts CPU time for /proc/PID/stat.
 const TICKS: f64 = 100.0;
 
-/// Wake-ups of all threads, and their CPU time in seconds.
-fn spent(pid: u32) -> (u64, f64) {
-    let mut switches = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
+/// Wake-ups of each thread so far, and the CPU time of all in seconds.
+fn spent(pid: u32) -> (BTreeMap<OsString, u64>, f64) {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let switches = tasks.map(|task| {
         let text = fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        switches += field(&text, "voluntary_ctxt_switches:");
-    }
+        (task.file_name(), field(&text, "voluntary_ctxt_switches:"))
+    });
+    let switches = switches.collect();
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // After the name, which may hold anything: state is the third field, utime and stime are the 14th and 15th.
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -55,10 +58,12 @@ pub fn measure(seconds: u64) -> Vec<Row> {
         mib(field(&status, "RssFile:")),
         mib(field(&rollup, "Pss:")),
     );
+    // A thread that has ended meanwhile was woken to do so: it was there for the start alone.
+    let woken: u64 = later.iter().map(|(task, many)| many - switches.get(task).unwrap_or(&0)).sum();
     let whole = seconds as f64;
     let row = |what: &str, value, unit, most| Row { what: what.to_owned(), value, unit, most };
     vec![
-        row("wake-ups of an idle daemon", (later - switches) as f64 / whole, "/s", 2.0),
+        row("wake-ups of an idle daemon", woken as f64 / whole, "/s", 2.0),
         row("CPU of an idle daemon, of a core", (cpu_later - cpu) / whole * 100.0, "%", 0.1),
         row("memory of an idle daemon (VmRSS)", mib(field(&status, "VmRSS:")), "MiB", 12.0),
     ]

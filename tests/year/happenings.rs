@@ -20,7 +20,7 @@ pub enum Pace {
     Wild,
 }
 
-/// Where the daemon is killed.
+/// After what the daemon is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kill {
     /// As soon as it has decided anything.
