@@ -39,11 +39,17 @@ pub struct Skipped {
 }
 
 /// What lies in a time that was lived through before the clock was put back, and forward again: after `considered` up to and including
-/// `until`.
-pub fn lived_through(schedule: &Schedule, delay: TimeDelta, considered: Moment, until: Moment) -> Option<Skipped> {
+/// `until`, from the first that is not `known` to be waiting or under way.
+pub fn lived_through(
+    schedule: &Schedule,
+    delay: TimeDelta,
+    considered: Moment,
+    until: Moment,
+    known: impl Fn(Moment) -> bool,
+) -> Option<Skipped> {
     let begin = considered.max(until - LOOK_BACK);
     let all = std::iter::successors(schedule.next(begin, delay), |due| schedule.next(*due, delay));
-    all.take_while(|due| *due <= until).fold(None, |so_far: Option<Skipped>, due| {
+    all.take_while(|due| *due <= until).skip_while(|due| known(*due)).fold(None, |so_far: Option<Skipped>, due| {
         let why = "its time was lived through before the clock was put back";
         let (first, count) = so_far.map_or((due, 0), |so_far| (so_far.first, so_far.count));
         Some(Skipped { first, last: due, count: count + 1, why })

@@ -183,19 +183,20 @@ impl Core {
     fn note_what_is_due(&mut self, now: Moment, out: &mut Vec<Output>) {
         while self.ahead.first().is_some_and(|(at, _)| *at <= now) {
             let Some((_, name)) = self.ahead.pop_first() else { return };
-            let (Some(plan), Some(job)) = (self.plans.jobs.get(&name).cloned(), self.jobs.get_mut(&name)) else {
-                continue;
-            };
-            let since = job.since(now);
-            let again = since > job.considered;
-            let before =
-                again.then(|| lived_through(&plan.policy.schedule, plan.delay, job.considered, since)).flatten();
+            let (Some(plan), Some(job)) = (self.plans.jobs.get(&name).cloned(), self.jobs.get(&name)) else { continue };
+            let (considered_before, since) = (job.considered, job.since(now));
+            let before = (since > considered_before).then(|| {
+                // What is under way since then is not skipped.
+                let known = |due| self.knows(&Waiting::new(&name, due, Cause::Schedule));
+                lived_through(&plan.policy.schedule, plan.delay, considered_before, since, known)
+            });
+            let Some(job) = self.jobs.get_mut(&name) else { continue };
             let found = dues(&plan.policy.schedule, plan.delay, since, now);
             job.considered = now;
             job.look_ahead(&plan);
             self.ahead.extend(job.next.map(|next| (next, name.clone())));
             out.push(considered(&name, now, &self.boot));
-            if let Some(skipped) = before {
+            if let Some(skipped) = before.flatten() {
                 skip_all(now, &name, &skipped, out);
             }
             self.line_up(now, &name, &plan, found, out);
