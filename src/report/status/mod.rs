@@ -1,4 +1,4 @@
-//! `govern status`: what is known of each job. [`doing`] says what a run is at, [`screen`] shows it to people.
+//! `govern status`: what is known of each job. [`mod@doing`] says what a run is at, [`screen`] shows it to people.
 
 pub mod doing;
 pub mod screen;
