@@ -34,7 +34,7 @@ pub fn merge(ledger: &mut Ledger, run_dir: &Path) -> Result<usize> {
 }
 
 /// The entries of a spool, and how many of its lines are none.
-fn understood(text: &str) -> (Vec<Entry>, usize) {
+pub(super) fn understood(text: &str) -> (Vec<Entry>, usize) {
     let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
     let entries: Vec<Entry> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let lost = lines.len() - entries.len();
