@@ -31,15 +31,27 @@ pub struct Seen {
     pub dirty: u64,
     /// Peak memory, in bytes: the sum of the peaks of all roles.
     pub resident: u64,
+    /// The same without pages of files, such as the program's own. The kernel keeps no peak of it: it is the most that was seen.
+    #[allow(dead_code)]
+    pub anonymous: u64,
     /// Where `dirty` comes from.
     pub source: &'static str,
+    /// Whether nobody else's bytes are in `dirty`.
+    pub alone: bool,
 }
 
-/// A role: the argument that tells it, its processes so far, the highest peak of one of them.
+/// A role: the argument that tells it, its processes so far, the highest peak of one of them, in all and without pages of files.
 struct Role {
     word: &'static str,
     pids: Vec<Pid>,
     peak: u64,
+    anonymous: u64,
+}
+
+impl Role {
+    fn of(word: &'static str, pids: Vec<Pid>) -> Role {
+        Role { word, pids, peak: 0, anonymous: 0 }
+    }
 }
 
 #[derive(Default)]
@@ -91,13 +103,13 @@ impl Watch {
     /// Watches the memory of one process.
     #[allow(dead_code)]
     pub fn memory_of(&self, pid: u32) {
-        self.state.roles.lock().unwrap().push(Role { word: "", pids: vec![pid as Pid], peak: 0 });
+        self.state.roles.lock().unwrap().push(Role::of("", vec![pid as Pid]));
     }
 
     /// Watches the memory of those descendants of a process that have one of these words among their arguments.
     #[allow(dead_code)]
     pub fn memory_below(&self, pid: u32, words: &[&'static str]) {
-        let roles = words.iter().map(|word| Role { word, pids: vec![], peak: 0 });
+        let roles = words.iter().map(|word| Role::of(word, vec![]));
         self.state.roles.lock().unwrap().extend(roles);
         *self.state.root.lock().unwrap() = Some(pid as Pid);
     }
@@ -106,6 +118,7 @@ impl Watch {
     pub fn stop(self) -> Seen {
         self.state.stop.store(true, Relaxed);
         self.thread.join().unwrap();
+        let alone = self.group.is_some();
         let source = match self.group {
             Some(group) => {
                 // A group is busy until its last process has been reaped.
@@ -119,8 +132,10 @@ impl Watch {
             }
             None => "of the whole machine, less its start: no memory cgroup could be made",
         };
-        let resident = self.state.roles.lock().unwrap().iter().map(|role| role.peak).sum();
-        Seen { dirty: self.state.dirty.load(Relaxed), resident, source }
+        let roles = self.state.roles.lock().unwrap();
+        let (resident, anonymous) =
+            roles.iter().fold((0, 0), |(all, anonymous), role| (all + role.peak, anonymous + role.anonymous));
+        Seen { dirty: self.state.dirty.load(Relaxed), resident, anonymous, source, alone }
     }
 }
 
@@ -146,7 +161,10 @@ impl State {
     /// Reads the peaks of all roles.
     fn look(&self) {
         for role in self.roles.lock().unwrap().iter_mut() {
-            role.peak = role.pids.iter().map(|pid| peak_memory(*pid)).chain([role.peak]).max().unwrap_or(0);
+            for pid in &role.pids {
+                role.peak = role.peak.max(memory(*pid, "VmHWM:"));
+                role.anonymous = role.anonymous.max(memory(*pid, "RssAnon:"));
+            }
         }
     }
 }
@@ -172,8 +190,8 @@ fn dirty(group: Option<&Path>) -> u64 {
     field_sum(&path, &keys) * unit
 }
 
-fn peak_memory(pid: Pid) -> u64 {
-    field_sum(Path::new(&format!("{PROC}/{pid}/status")), &["VmHWM:"]) * 1024
+fn memory(pid: Pid, key: &str) -> u64 {
+    field_sum(Path::new(&format!("{PROC}/{pid}/status")), &[key]) * 1024
 }
 
 fn field_sum(path: &Path, keys: &[&str]) -> u64 {

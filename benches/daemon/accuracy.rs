@@ -2,26 +2,24 @@
 //!
 //! All jobs are paused, so that the decision about each is a row of the ledger and no worker: what is due is queued, or skipped because
 //! the one before it still waits, and the row says when it was due and when that was decided (`at_us` - `due_us`). That is the alarm, the loop and the core; neither the writing of the
-//! row nor the start of a process. The jobs are due at the same minute, each a second or more later than the last by its own jitter.
+//! row nor the start of a process. The jobs are due at the same minute, each later by its own jitter.
 
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
-use crate::Row;
+use crate::goal::{DependsOn, Goal};
 use crate::place::Place;
-
-/// The jobs are spread over so many seconds.
-const SPREAD: u64 = 60;
 
 /// 99 of 100 decisions are made so soon.
 const GOAL_MS: f64 = 20.0;
 
-pub fn measure(jobs: u32) -> Vec<Row> {
+/// With so many jobs, spread over so many seconds.
+pub fn measure(jobs: u32, spread: u32) -> Vec<Goal> {
     let place = Place::new();
     for number in 0..jobs {
-        let schedule = format!("[schedule]\ncron = \"* * * * *\"\nzone = \"UTC\"\njitter = \"{SPREAD}s\"\n");
+        let schedule = format!("[schedule]\ncron = \"* * * * *\"\nzone = \"UTC\"\njitter = \"{spread}s\"\n");
         place.job(&format!("job-{number}"), &schedule);
     }
     let daemon = place.daemon();
@@ -41,7 +39,7 @@ pub fn measure(jobs: u32) -> Vec<Row> {
     let at = |share: usize| late[(late.len() - 1) * share / 100] as f64 / 1000.0;
     println!("{} decisions: {:.2} ms late at the median, {:.2} ms at the most", late.len(), at(50), at(100));
     let what = format!("start accuracy: decision after the due second, {jobs} jobs (p99)");
-    vec![Row { what, value: at(99), unit: "ms", most: GOAL_MS }]
+    vec![Goal { what, value: at(99), unit: "ms", most: GOAL_MS, depends: DependsOn::TheClock }]
 }
 
 fn us() -> i64 {

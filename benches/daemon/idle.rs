@@ -6,7 +6,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::Row;
+use crate::goal::{DependsOn, Goal};
 use crate::place::Place;
 
 const JOBS: u32 = 100;
@@ -33,7 +33,7 @@ fn field(text: &str, key: &str) -> u64 {
     text.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-pub fn measure(seconds: u64) -> Vec<Row> {
+pub fn measure(seconds: u64) -> Vec<Goal> {
     let place = Place::new();
     for number in 0..JOBS {
         // Nothing of it is due while it is watched.
@@ -61,7 +61,14 @@ pub fn measure(seconds: u64) -> Vec<Row> {
     // A thread that has ended meanwhile was woken to do so: it was there for the start alone.
     let woken: u64 = later.iter().map(|(task, many)| many - switches.get(task).unwrap_or(&0)).sum();
     let whole = seconds as f64;
-    let row = |what: &str, value, unit, most| Row { what: what.to_owned(), value, unit, most };
+    // Memory, too: around each page of the program that is used, those are mapped that happen to be cached.
+    let row = |what: &str, value, unit, most| Goal {
+        what: what.to_owned(),
+        value,
+        unit,
+        most,
+        depends: DependsOn::TheMachine,
+    };
     vec![
         row("wake-ups of an idle daemon", woken as f64 / whole, "/s", 2.0),
         row("CPU of an idle daemon, of a core", (cpu_later - cpu) / whole * 100.0, "%", 0.1),

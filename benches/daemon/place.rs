@@ -36,7 +36,7 @@ impl Place {
         command.arg("--config").arg(self.path("config")).arg("--state").arg(self.path("state")).arg("daemon");
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let daemon = Daemon { child, socket: self.path("state/control.sock") };
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_secs(180);
         while daemon.ask(r#"{"v":1,"ask":"status"}"#).is_none() {
             assert!(Instant::now() < until, "the daemon does not answer");
             std::thread::sleep(Duration::from_millis(20));

@@ -11,7 +11,7 @@ use govern::daemon::core::restart::Found;
 use govern::daemon::core::words::{Input, Output, Planned, Plans};
 use govern::schedule::{Schedule, Trigger};
 
-use crate::Row;
+use crate::goal::{DependsOn, Goal};
 use crate::place::Place;
 
 const JOBS: u64 = 10_000;
@@ -66,7 +66,7 @@ fn ms(time: Duration) -> f64 {
 }
 
 /// The best of so many rounds: what the machine does beside it is not the schedule's.
-pub fn measure(rounds: u32) -> Vec<Row> {
+pub fn measure(rounds: u32) -> Vec<Goal> {
     let schedules: Vec<Schedule> = (0..JOBS).map(schedule).collect();
     let mut next = Duration::MAX;
     for _ in 0..rounds {
@@ -102,7 +102,8 @@ pub fn measure(rounds: u32) -> Vec<Row> {
         ms(longest)
     );
     let mean = ms(all) / f64::from(steps.max(1));
-    let row = |what: &str, value, most| Row { what: what.to_owned(), value, unit: "ms", most };
+    let row =
+        |what: &str, value, most| Goal { what: what.to_owned(), value, unit: "ms", most, depends: DependsOn::TheClock };
     vec![
         row("the next run of 10,000 schedules", ms(next), 10.0),
         row("a step of the core with 10,000 jobs, while hundreds wait (mean)", mean, 10.0),

@@ -194,7 +194,7 @@ impl Bench {
         println!("{name}: dirty + writeback {}", govern.source);
         self.rows.push(
             Row::new(&format!("{name}: most dirty + writeback"), "MiB", mib(govern.dirty), Some(mib(shell.dirty)))
-                .goal(Goal::AtMost(DIRTY), govern.source.starts_with("of its own")),
+                .goal(Goal::AtMost(DIRTY), govern.alone),
         );
         self.rows.push(
             Row::new(&format!("{name}: worker and pump, peak memory"), "MiB", mib(govern.resident), None)

@@ -79,9 +79,9 @@ fn the_rate_holds_and_changes_at_once() {
     let begun = Instant::now();
     let past = |pump: &mut Pump, least: u64| loop {
         let Some(Word::Progress(counters)) = pump.word() else { panic!("no progress") };
-        assert!(begun.elapsed() < Duration::from_secs(60), "stuck at {counters:?}");
+        assert!(begun.elapsed() < Duration::from_secs(180), "stuck at {counters:?}");
         if counters.plain >= least {
-            return counters.plain;
+            return counters;
         }
     };
     // At one byte a second the pump sleeps nearly all the time: the change must reach it in its sleep.
@@ -89,19 +89,22 @@ fn the_rate_holds_and_changes_at_once() {
     pump.order(Some(100 << 20));
     let fast = past(&mut pump, 20 << 20);
     pump.order(Some(10_000));
-    let at = Instant::now();
-    let mut slow = fast;
-    while at.elapsed() < Duration::from_millis(1500) {
-        let Some(Word::Progress(counters)) = pump.word() else { panic!("no progress") };
-        if at.elapsed() < Duration::from_millis(500) {
-            slow = counters.plain;
-        } else {
-            assert!(counters.plain - slow < 1 << 20, "{} bytes at 10 kB/s", counters.plain - slow);
-            assert!(counters.throttled_us > 100_000);
-        }
+    // It is heard when several words in a row tell of far less than the former rate brings between two of them, 10 MB.
+    let (mut last, mut calm) = (fast, 0);
+    while calm < 5 {
+        let now = past(&mut pump, 0);
+        calm = if now.plain - last.plain < 100_000 { calm + 1 } else { 0 };
+        last = now;
     }
+    let heard = last;
+    assert!(heard.plain - fast.plain < 100 << 20, "it went on for a second, as long as it is at work");
+    for _ in 0..10 {
+        last = past(&mut pump, 0);
+    }
+    assert!(last.plain - heard.plain < 1 << 20, "{} bytes at 10 kB/s", last.plain - heard.plain);
+    assert!(last.throttled_us > 100_000);
     pump.order(None);
-    past(&mut pump, slow + (50 << 20));
+    past(&mut pump, last.plain + (50 << 20));
     pump.child.kill().unwrap();
     pump.child.wait().unwrap();
 }
@@ -203,7 +206,7 @@ fn it_ends_when_the_worker_is_gone() {
         socket.shutdown(std::net::Shutdown::Both).unwrap();
         let begun = Instant::now();
         while child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "still there");
+            assert!(begun.elapsed() < Duration::from_secs(180), "still there");
             std::thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(child.wait().unwrap().code(), Some(i32::from(ALONE)));

@@ -18,7 +18,7 @@ use crate::kernel::clock::Stamp;
 use crate::report::snapshot::{Agenda, Daemon};
 
 /// What does not come within this time will not come.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Of a group nobody is in.
 const READING: u32 = 424_242;

@@ -57,7 +57,7 @@ async fn until<T>(probes: &Probes, mut reached: impl FnMut(&Felt) -> Option<T>) 
         if let Some(found) = felt.first().and_then(&mut reached) {
             return found;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "never: {felt:?}");
+        assert!(begun.elapsed() < Duration::from_secs(180), "never: {felt:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -147,15 +147,15 @@ async fn a_server_that_hangs_is_felt_before_the_answer_is_given_up_and_asked_onc
         }
     })
     .await;
-    let probes = Probes::start(&[probe(http(&hanging, None), 1500)]);
+    let probes = Probes::start(&[probe(http(&hanging, None), 4000)]);
     // So long it has not answered, and that is known already.
     until(&probes, |felt| (felt.stands == Stands::Fresh && felt.sample.value > 0.3).then_some(())).await;
     let why = until(&probes, |felt| match &felt.stands {
-        Stands::Failing { why, .. } if felt.sample.value > 3.0 => Some(why.clone()),
+        Stands::Failing { why, .. } if felt.sample.value > 8.0 => Some(why.clone()),
         _ => None,
     })
     .await;
-    assert_eq!(&*why, "no answer after 1.5 s");
+    assert_eq!(&*why, "no answer after 4 s");
     drop(probes);
     while open.load(Ordering::SeqCst) > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
