@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Ended, World, finish, wait_for};
+use crate::harness::{Ended, UNGOVERNED, World, finish, wait_for};
 
 /// A daemon of one world, killed with it.
 struct Daemon {
@@ -40,7 +40,7 @@ fn world() -> World {
     let world = World::new();
     fs::write(
         world.path("config/govern.toml"),
-        "[defaults.admission]\nmax_load = \"none\"\nmax_temperature = \"none\"\n",
+        format!("{UNGOVERNED}[defaults.admission]\nmax_load = \"none\"\nmax_temperature = \"none\"\n"),
     )
     .unwrap();
     world
@@ -115,7 +115,7 @@ fn a_run_waits_for_its_turn_and_says_why_once() {
     job_until(&world, "other", "second");
     fs::write(
         world.path("config/govern.toml"),
-        "[daemon]\nmax_running = 1\n[defaults.admission]\nmax_load = \"none\"\n",
+        format!("{UNGOVERNED}[daemon]\nmax_running = 1\n[defaults.admission]\nmax_load = \"none\"\n"),
     )
     .unwrap();
     let _daemon = Daemon::start(&world);
@@ -136,7 +136,7 @@ fn a_run_waits_for_its_turn_and_says_why_once() {
 fn whoever_does_not_want_to_wait_need_not() {
     let world = world();
     job_until(&world, "long", "end");
-    fs::write(world.path("config/govern.toml"), "[daemon]\nmax_running = 1\n").unwrap();
+    fs::write(world.path("config/govern.toml"), format!("{UNGOVERNED}[daemon]\nmax_running = 1\n")).unwrap();
     world.job("short", "kind = \"command\"\n[command]\nargv = [\"true\"]\n");
     let _daemon = Daemon::start(&world);
     let long = world.start(["run", "long", "--now"]);

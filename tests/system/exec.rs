@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::harness::{Ended, World, finish, phase, processes_of, wait_for};
+use crate::harness::{Ended, UNGOVERNED, World, finish, phase, processes_of, wait_for};
 
 /// `govern exec -- sh -c SCRIPT`, as a command that is not started yet.
 fn exec(world: &World, script: &str) -> Command {
@@ -321,7 +321,7 @@ fn a_run_keeps_the_limits_it_was_started_with() {
     assert_eq!(policy["limits"]["memory"]["high"], serde_json::json!({ "percent": 25 }), "without any file");
     assert_eq!(policy["slice"]["io"]["weight"], 10);
     fs::create_dir_all(world.path("config")).unwrap();
-    fs::write(world.path("config/govern.toml"), "[slice]\nio_weight = 3\n").unwrap();
+    fs::write(world.path("config/govern.toml"), format!("[slice]\nio_weight = 3\n{UNGOVERNED}")).unwrap();
     assert_eq!(kept(&world)["slice"]["io"]["weight"], 3);
     fs::write(world.path("config/govern.toml"), "[slice]\nio_weight = \"low\"\n").unwrap();
     let told = world.govern(["exec", "--", "true"]).expect(78).stderr;

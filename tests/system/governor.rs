@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -46,10 +46,9 @@ fn answer(mut stream: std::net::TcpStream, millis: &AtomicU64) {
     let mut head = [0; 4096];
     drop(stream.read(&mut head));
     // As slow as the page is now, not as it was when it was asked.
-    let mut waited = 0;
-    while waited < millis.load(Ordering::SeqCst) {
+    let asked = Instant::now();
+    while asked.elapsed() < Duration::from_millis(millis.load(Ordering::SeqCst)) {
         thread::sleep(Duration::from_millis(20));
-        waited += 20;
     }
     drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"));
 }

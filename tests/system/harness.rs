@@ -1,7 +1,8 @@
 //! A world for one test: its own configuration, state and target, and the program to run in it.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A state that does not come within this time will not come.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// A state that does not come within this time will not come, even on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What `govern.toml` begins with where a test is not about the governor.
+pub const UNGOVERNED: &str = "[governor]\nmode = \"off\"\n";
 
 /// The account without rights, `nobody` on most machines.
 pub const NOBODY: u32 = 65534;
@@ -132,7 +136,7 @@ impl World {
         }
         // Tests run beside each other and a compiler: a run that gave way to those would make a test of anything else slow. What is
         // about the governor turns it on.
-        fs::write(dir.path().join("config/govern.toml"), "[governor]\nmode = \"off\"\n").unwrap();
+        fs::write(dir.path().join("config/govern.toml"), UNGOVERNED).unwrap();
         World { dir, program, uid }
     }
 
@@ -314,11 +318,13 @@ pub fn finish(child: Child) -> Ended {
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
+        let begun = Instant::now();
         if let Some(found) = look() {
             return found;
         }
         assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
+        // Half of the time at most is spent looking: what is waited for needs the processors, too.
+        std::thread::sleep(begun.elapsed().max(Duration::from_millis(10)));
     }
 }
 
@@ -340,6 +346,10 @@ pub fn can(what: &str, possible: bool) -> bool {
     if !possible {
         assert!(std::env::var_os("CI").is_none(), "CI must not skip: {what}");
         eprintln!("skipped: {what}");
+        if let Some(list) = std::env::var_os("GOVERN_TEST_SKIPPED") {
+            let mut list = File::options().create(true).append(true).open(list).unwrap();
+            writeln!(list, "{what}").unwrap();
+        }
     }
     possible
 }

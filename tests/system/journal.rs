@@ -31,7 +31,7 @@ fn the_journal_has_every_phase_with_its_fields() {
     world.files_job();
     let govern = world.command(["run", "files"]);
     let mut command = Command::new("timeout");
-    command.args(["60", "unshare", "--mount", "--", "bash", "-c", SCRIPT, JOURNALD]);
+    command.args(["180", "unshare", "--mount", "--", "bash", "-c", SCRIPT, JOURNALD]);
     command.arg(govern.get_program()).args(govern.get_args());
     let ended = Ended::from(command.output().unwrap()).expect(0);
     let entries: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

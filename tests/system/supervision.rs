@@ -264,12 +264,12 @@ fn stands_still(world: &World, level: Level) {
 #[test]
 fn a_timeout_counts_active_time_alone() {
     on_every_level(|level, world| {
-        script_job(world, "slow", "timeout = \"3s\"", OBEDIENT);
+        script_job(world, "slow", "timeout = \"6s\"", OBEDIENT);
         let run = level.start(world, &["run", "slow"]);
         appears(world, "ready");
         world.govern(["pause", "slow", "--for", "1h"]).expect(0);
         wait_for("a pause longer than the timeout", || {
-            heartbeat(world).filter(|beat| micros(beat, "paused") > 3_500_000)
+            heartbeat(world).filter(|beat| micros(beat, "paused") > 6_500_000)
         });
         assert_eq!(world.history()[0]["state"], "running");
         world.govern(["resume", "slow"]).expect(0);
@@ -279,7 +279,7 @@ fn a_timeout_counts_active_time_alone() {
         let run = world.last_run("slow");
         assert_eq!(run["state"], "failed");
         assert!(run["reason"].as_str().unwrap().contains("timeout"), "{run:#}");
-        assert!(micros(&run, "active") >= 3_000_000 && micros(&run, "paused") >= 3_500_000, "{run:#}");
+        assert!(micros(&run, "active") >= 6_000_000 && micros(&run, "paused") >= 6_500_000, "{run:#}");
         the_books_are_in_order(&run);
     });
 }
@@ -358,16 +358,14 @@ fn talk_to(control: &Path) -> std::os::unix::net::UnixStream {
 fn a_pace_set_by_hand_ends_by_itself() {
     on_every_level(|level, world| {
         fs::write(world.path("source/zeros"), vec![0; 24_000_000]).unwrap();
-        world.job(
-            "files",
-            "kind = \"filesystem\"\nrate = \"4MB/s\"\n[filesystem]\nsources = [\"{source}\"]\n[artifact]\ntarget = \"{target}\"\n",
-        );
+        let job = "kind = \"filesystem\"\n[filesystem]\nsources = [\"{source}\"]\n[artifact]\ntarget = \"{target}\"\n";
+        world.job("files", &format!("rate = \"4MB/s\"\n{job}"));
         let run = level.start(world, &["run", "files"]);
         let pace = |wanted: u64| {
             wait_for("the pace", || heartbeat(world).filter(|beat| beat["progress"]["pace"] == wanted));
         };
         pace(4_000_000);
-        world.govern(["throttle", "files", "1MB/s", "--for", "2s"]).expect(0);
+        world.govern(["throttle", "files", "1MB/s", "--for", "4s"]).expect(0);
         pace(1_000_000);
         pace(4_000_000);
         world.govern(["throttle", "files", "unlimited", "--for", "1h"]).expect(0);
@@ -380,14 +378,15 @@ fn a_pace_set_by_hand_ends_by_itself() {
         let run = world.last_run("files");
         assert!(micros(phase(&run, "archive"), "throttled") > 0, "{run:#}");
         the_books_are_in_order(&run);
-        world.govern(["verify", "files"]).expect(0);
+        // A verification keeps to the pace, too.
+        world.job("files", job).govern(["verify", "files"]).expect(0);
     });
 }
 
 #[test]
 fn a_pause_under_a_pace_is_booked_once() {
     on_every_level(|level, world| {
-        fs::write(world.path("source/zeros"), vec![0; 6_000_000]).unwrap();
+        fs::write(world.path("source/zeros"), vec![0; 30_000_000]).unwrap();
         world.job(
             "files",
             "kind = \"filesystem\"\nrate = \"2MB/s\"\n[filesystem]\nsources = [\"{source}\"]\n[artifact]\ntarget = \"{target}\"\nverify = \"none\"\n",
@@ -395,6 +394,10 @@ fn a_pause_under_a_pace_is_booked_once() {
         let run = level.start(world, &["run", "files"]);
         wait_for("the archive", || heartbeat(world).filter(|b| b["progress"]["plain"].as_u64() > Some(0)));
         world.govern(["pause", "files", "--for", "2s"]).expect(0);
+        wait_for("the end of the pause", || {
+            heartbeat(world).filter(|b| micros(b, "paused") >= 2_000_000 && b["progress"]["paused"] == false)
+        });
+        world.govern(["throttle", "files", "unlimited"]).expect(0);
         finish(run).expect(0);
         let run = world.last_run("files");
         let archive = phase(&run, "archive");

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, World, wait_for};
+use crate::harness::{Ended, UNGOVERNED, World, wait_for};
 
 /// A job that waits for a file of its name in the world, and then ends well. It wants the target's disk for itself.
 pub const WAITS: &str = "kind = \"command\"\n[command]\nargv = [\"/bin/sh\", \"-c\", \"while [ ! -e {world}/go-$0 ]; do sleep 0.02; done\", \"NAME\"]\n\
@@ -41,7 +41,7 @@ impl World {
     /// `govern.toml`, with more lines of `[daemon]`.
     pub fn settings(&self, daemon: &str) {
         let text = format!(
-            "[governor]\nmode = \"off\"\n[defaults.admission]\nmax_load = \"none\"\nmax_temperature = \"none\"\n\
+            "{UNGOVERNED}[defaults.admission]\nmax_load = \"none\"\nmax_temperature = \"none\"\n\
              [daemon]\ncatch_up_within = \"1s\"\n{daemon}"
         );
         fs::write(self.path("config/govern.toml"), text).unwrap();

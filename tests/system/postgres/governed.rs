@@ -58,7 +58,7 @@ fn an_alter_ends_a_pause_and_the_pace_of_the_governor() {
     let port = page.port;
     let (world, cluster) = dump(&format!(
         "lock_wait_max = \"unlimited\"\nfloor = \"100kB/s\"\n[governor.probes.page]\nhttp = \"http://127.0.0.1:{port}/\"\n\
-         interval = \"100ms\"\ntimeout = \"30s\"\nthrottle = \"100ms\"\npause = \"300ms\""
+         interval = \"100ms\"\ntimeout = \"30s\"\nthrottle = \"100ms\"\npause = \"2s\""
     ));
     policy(&world, cluster.host(), "[\"bulky\"]", "rate = \"2MB/s\"", NO_GLOBALS);
     let mut child = world.start(["run", "db"]);
@@ -71,13 +71,15 @@ fn an_alter_ends_a_pause_and_the_pace_of_the_governor() {
     wait_for("the dump's session in its socket", || {
         sessions(&cluster).iter().any(|session| session.contains("|ClientWrite|")).then_some(())
     });
+    // Harm enough to stay paused, and not so much that the page comes before who waits for a lock.
+    page.takes(500);
     std::thread::scope(|scope| {
         let alter = scope.spawn(|| cluster.sql("bulky", "ALTER TABLE bulk ADD COLUMN note text"));
         wait_for("the hurry", || words().contains(&"hurry".to_owned()).then_some(()));
+        // It waits until the dump has ended.
+        world.govern(["throttle", "db", "unlimited"]).expect(0);
         alter.join().unwrap();
     });
-    page.takes(0);
-    world.govern(["throttle", "db", "unlimited"]).expect(0);
     finish(child).expect(0);
     drop(cluster);
 }

@@ -42,6 +42,8 @@ fn a_server_that_goes_away_fails_the_dump_and_nothing_else() {
     assert_eq!((&table[0]["detail"], &table[0]["state"]), (&"public.bulk".into(), &"failed".into()));
     assert!(table[0]["usage"]["read"].as_u64().unwrap() > 0);
     assert_eq!(payload_processes(&world), Vec::<String>::new());
+    // A verification keeps to the pace, too.
+    policy(&world, cluster.host(), "[\"bulky\"]", "", NO_GLOBALS);
     world.govern(["verify", "db"]).expect(0);
 }
 
