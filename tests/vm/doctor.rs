@@ -31,8 +31,8 @@ fn write_job(machine: &Machine, name: &str, limits: &str) {
     let policy = format!(
         "kind = \"filesystem\"\n[filesystem]\nsources = [\"/etc/ssl\"]\n[artifact]\ntarget = \"/var/tmp/{name}\"\n{limits}"
     );
-    machine.ok(&format!("mkdir -p /etc/govern/jobs /var/tmp/{name}"));
-    machine.write(&format!("/etc/govern/jobs/{name}.toml"), policy);
+    machine.ok(&format!("mkdir -p /var/tmp/{name}"));
+    machine.policy(name, &policy);
 }
 
 fn root_has_every_level_and_nothing_is_left(machine: &mut Machine) {
@@ -97,7 +97,7 @@ fn a_server_that_is_stopped(machine: &mut Machine) {
     machine.ok("mkdir -p /var/tmp/db");
     let policy = "kind = \"pg_dump\"\nuser = \"postgres\"\n[pg_dump]\ndatabases = [\"forum\"]\n\
                   [artifact]\ntarget = \"/var/tmp/db\"\n";
-    machine.write("/etc/govern/jobs/db.toml", policy);
+    machine.policy("db", policy);
     let report = examine(machine, "root", "db");
     assert_eq!(report["exit"], 0, "{report:#}");
     machine.ok("systemctl stop postgresql");

@@ -1,7 +1,7 @@
 //! Limits that cannot be had: a clear error each, and the run goes on or ends as its policy says.
 
 use crate::Test;
-use crate::machine::Machine;
+use crate::machine::{Machine, ungoverned};
 use crate::units::job;
 
 pub const TESTS: &[Test] = &[
@@ -22,8 +22,8 @@ fn a_controller_that_is_not_delegated(machine: &mut Machine) {
         format!("kind = \"command\"\n[command]\nargv = [\"cat\", \"/etc/hostname\"]\n{CAP}require = [{require}]\n")
     };
     machine.ok("install -d -o alice ~alice/.config/govern/jobs");
-    machine.write("/home/alice/.config/govern/jobs/strict.toml", policy("\"io\""));
-    machine.write("/home/alice/.config/govern/jobs/lax.toml", policy(""));
+    machine.write("/home/alice/.config/govern/jobs/strict.toml", ungoverned(&policy("\"io\"")));
+    machine.write("/home/alice/.config/govern/jobs/lax.toml", ungoverned(&policy("")));
     machine.ok("chown -R alice: ~alice/.config");
     let said = machine.sh_as("alice", "govern run strict").expect(69);
     assert!(said.stderr.contains("`io` is required and not in force"), "{}", said.stderr);
@@ -58,8 +58,8 @@ fn a_cap_where_none_can_work(machine: &mut Machine) {
 
 fn a_write_cap_where_others_write(machine: &mut Machine) {
     let policy = "kind = \"filesystem\"\n[filesystem]\nsources = [\"/etc/apt\"]\n[artifact]\ntarget = \"/backup\"\n[limits]\nio_write = \"5MB/s\"\n";
-    machine.ok("mkdir -p /backup /etc/govern/jobs");
-    machine.write("/etc/govern/jobs/writer.toml", policy);
+    machine.ok("mkdir -p /backup");
+    machine.policy("writer", policy);
     let said = machine.sh("govern run writer").expect(0);
     assert!(said.stderr.contains("others write to `/`, too"), "{}", said.stderr);
     machine.ok("echo 'write_cap = \"accept-journal-stalls\"' >> /etc/govern/jobs/writer.toml");
@@ -89,7 +89,7 @@ fn a_cgroup_that_is_removed_from_under_the_run(machine: &mut Machine) {
     let policy =
         format!("kind = \"filesystem\"\n[filesystem]\nsources = {sources}\n[artifact]\ntarget = \"/backup\"\n");
     machine.ok("mkdir -p /backup");
-    machine.write("/etc/govern/jobs/ground.toml", policy);
+    machine.policy("ground", &policy);
     let remove = "
 import glob, os
 while True:

@@ -18,10 +18,10 @@ const SLOW: Speed = Speed { bytes: 10 << 20, requests: 100 };
 
 const NOTHING: &str = "no decisions: nothing harmed others as far as it was looked at";
 
-/// Writes a policy.
+/// Writes a policy whose governor is as it comes.
 fn policy(machine: &Machine, name: &str, text: &str) {
-    machine.ok("mkdir -p /etc/govern/jobs");
-    machine.write(&format!("/etc/govern/jobs/{name}.toml"), text);
+    let governor = if text.contains("[governor]") { "" } else { "[governor]\n" };
+    machine.policy(name, &format!("{text}{governor}"));
 }
 
 fn decisions(machine: &Machine, job: &str) -> String {
@@ -155,7 +155,7 @@ fn a_command_without_a_pipe_is_held_by_caps(machine: &mut Machine) {
         "kind = \"command\"\n[command]\nshell = true\n\
          line = '''while ! test -e /run/enough; do for f in /mnt/partition/tree/*; do dd if=$f of=/dev/null bs=64K iflag=direct status=none; done; done'''\n\
          [governor]\nprotect = [\"nobody.service\"]\nfloor = \"256KiB/s\"\n\
-         [governor.probes.users]\ncommand = [\"/bin/sh\", \"-c\", \"! test -e /run/harm\"]\ninterval = \"200ms\"\n",
+         [governor.probes.users]\ncommand = [\"/bin/sh\", \"-c\", \"! test -e /run/harm\"]\ninterval = \"200ms\"\ntimeout = \"10s\"\nthrottle = \"8s\"\npause = \"9s\"\n",
     );
     machine.ok("rm -f /run/enough /run/harm; nohup govern run reader --quiet >/tmp/reader.out 2>&1 </dev/null &");
     let payload = "/sys/fs/cgroup/govern.slice/govern-reader-*/payload";
@@ -185,7 +185,7 @@ fn what_vanishes_ends_nothing(machine: &mut Machine) {
     let log = machine.ok("govern log witnessed");
     assert_eq!(log.matches("`witness-a.service` has gone").count(), 1, "{log}");
     assert!(log.contains(" ok after "), "{log}");
-    // Rounds came in time, also with a disk that was busy: an order of magnitude below what anybody would feel.
+    // Rounds came in time, also with a disk that was busy: the goal is 50 ms, and a host that does other things is forgiven ten times that.
     let late: u64 = machine
         .ok("govern log witnessed | sed -n 's/.*99 of 100 at most \\([0-9]*\\) ms late.*/\\1/p'")
         .parse()

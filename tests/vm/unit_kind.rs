@@ -26,9 +26,9 @@ fn service(machine: &mut Machine, name: &str, section: &str, script: &str, job: 
         &format!("/etc/systemd/system/{name}.service"),
         format!("[Service]\n{section}\nExecStart=/usr/local/bin/{name}\n"),
     );
-    machine.ok(&format!("chmod +x /usr/local/bin/{name}; systemctl daemon-reload; mkdir -p /etc/govern/jobs"));
+    machine.ok(&format!("chmod +x /usr/local/bin/{name}; systemctl daemon-reload"));
     let text = format!("kind = \"unit\"\n[unit]\nname = \"{name}.service\"\n{job}");
-    machine.write(&format!("/etc/govern/jobs/{name}.toml"), &text);
+    machine.policy(name, &text);
 }
 
 fn group(name: &str) -> String {

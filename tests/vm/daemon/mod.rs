@@ -49,12 +49,7 @@ fn fresh(machine: &Machine) {
 
 /// Writes the policy of a job that runs a shell line.
 fn command(machine: &Machine, name: &str, line: &str, more: &str) {
-    policy(machine, name, &format!("kind = \"command\"\n[command]\nshell = true\nline = '''{line}'''\n{more}"));
-}
-
-/// Writes a policy.
-fn policy(machine: &Machine, name: &str, text: &str) {
-    machine.write(&format!("/etc/govern/jobs/{name}.toml"), text);
+    machine.policy(name, &format!("kind = \"command\"\n[command]\nshell = true\nline = '''{line}'''\n{more}"));
 }
 
 /// The line of `systemctl status`.

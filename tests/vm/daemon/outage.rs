@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::{UNHURRIED, coming_minute, fresh, let_it_come, policy, runs, states, until_story};
+use super::{UNHURRIED, coming_minute, fresh, let_it_come, runs, states, until_story};
 use crate::Test;
 use crate::machine::Machine;
 
@@ -26,7 +26,7 @@ fn write_policies(machine: &Machine, due: &str) {
             "kind = \"filesystem\"\nrate = \"400KB/s\"\n[filesystem]\nsources = [\"/etc\"]\n[artifact]\ntarget = \"/backup\"\n\
              [retention]\nkeep_last = 3\n[schedule]\ncron = \"{due}\"\n[admission]\nheavy = false\n[retry]\ndelay = \"1s\"\n"
         );
-        policy(machine, name, &text);
+        machine.policy(name, &text);
     }
 }
 

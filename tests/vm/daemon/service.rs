@@ -1,6 +1,6 @@
 //! What systemd and the journal see, and what becomes of runs when the daemon goes.
 
-use super::{UNHURRIED, coming_minute, command, fresh, let_it_come, policy, runs, story, until_story};
+use super::{UNHURRIED, coming_minute, command, fresh, let_it_come, runs, story, until_story};
 use crate::machine::Machine;
 
 /// Short enough to wait for, long enough for a slow machine.
@@ -17,13 +17,13 @@ pub fn its_status_tells_how_things_stand(machine: &mut Machine) {
     assert_eq!(story(machine), "nothing is under way");
 
     let plan = "kind = \"filesystem\"\n[filesystem]\nsources = [\"/etc/apt\"]\n[artifact]\ntarget = \"/backup\"\n[schedule]\ncron = ";
-    policy(machine, "apt", &format!("{plan}\"30 4 * * *\"\n"));
+    machine.policy("apt", &format!("{plan}\"30 4 * * *\"\n"));
     machine.ok("systemctl reload govern");
     until_story(machine, "next is apt at 20");
     let next = machine.ok("govern next apt --count 1 --json");
     assert!(next.contains("T04:30:00"), "{next}");
 
-    policy(machine, "apt", &format!("{plan}\"30 4 * * oops\"\n"));
+    machine.policy("apt", &format!("{plan}\"30 4 * * oops\"\n"));
     machine.ok("systemctl reload govern");
     until_story(machine, "1 thing to look at");
     assert!(story(machine).contains("next is apt at 20"), "{}", story(machine));
@@ -33,7 +33,7 @@ pub fn its_status_tells_how_things_stand(machine: &mut Machine) {
     let journal = machine.ok("journalctl --boot --unit=govern --output=cat --priority=err");
     assert!(journal.contains("`govern check` shows the errors"), "{journal}");
 
-    policy(machine, "apt", &format!("{plan}\"45 5 * * *\"\n"));
+    machine.policy("apt", &format!("{plan}\"45 5 * * *\"\n"));
     until_story(machine, "05:45:00");
     assert!(!story(machine).contains("look at"), "{}", story(machine));
     machine.ok("systemctl disable --quiet --now govern");

@@ -37,7 +37,7 @@ use disk::Disk;
 use options::Options;
 use outcome::Outcome;
 use shape::Shape;
-use stage::Stage;
+use stage::{Stage, Users};
 
 /// How long users are looked at when nothing disturbs them.
 const ALONE: Duration = Duration::from_secs(60);
@@ -73,7 +73,7 @@ fn run(options: &Options, disk: Disk) -> Result<(), Unavailable> {
     if arms.is_empty() {
         return Ok(());
     }
-    let stage = Stage::set(disk, disk.volume())?;
+    let stage = Stage::set(disk, disk.volume(), Users::USUAL)?;
     for (shape, arm) in arms {
         let began = Instant::now();
         let cron = Outcome::load(out, disk, Shape::Steady, Arm::Cron);

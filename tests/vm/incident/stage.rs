@@ -10,11 +10,21 @@ use super::requests::{self, Request};
 use crate::machine::{Machine, Unavailable};
 use crate::qemu::{FORUM, Speed};
 
-/// Transactions a second, half of which write. With the pages they keep two emulated CPUs half busy, so that a backup finds room and a busy
-/// host is felt by no user.
-const TRANSACTIONS: u32 = 25;
-/// Pages a second: each a fresh connection, a look into memcached, a query.
-const PAGES: u32 = 10;
+/// How many users come.
+#[derive(Clone, Copy)]
+pub struct Users {
+    /// Transactions a second, half of which write.
+    pub transactions: u32,
+    /// Pages a second: each a fresh connection, a look into memcached, a query.
+    pub pages: u32,
+}
+
+impl Users {
+    /// They keep two emulated CPUs half busy, so that a backup finds room.
+    pub const USUAL: Users = Users { transactions: 25, pages: 10 };
+    /// Few enough for an emulator that gets half a host: what they feel is the disk.
+    pub const FEW: Users = Users { transactions: 10, pages: 4 };
+}
 
 /// Files for the machine, and where they go.
 const FILES: [(&str, &str); 3] = [
@@ -33,6 +43,7 @@ pub struct Stage {
     pub disk: Disk,
     /// What the arms back up.
     pub volume: Volume,
+    users: Users,
 }
 
 /// What the clients and the sampler logged.
@@ -45,14 +56,14 @@ pub struct Logs {
 
 impl Stage {
     /// Boots a machine with the disk of the incident, and starts the forum on it.
-    pub fn set(disk: Disk, volume: Volume) -> Result<Stage, Unavailable> {
+    pub fn set(disk: Disk, volume: Volume, users: Users) -> Result<Stage, Unavailable> {
         let machine = Machine::boot_with_forum()?;
         for (name, content) in FILES {
             machine.write(&format!("/forum-guest/{name}"), content);
         }
         machine.write("/forum-guest/guest", this_program(machine.dir()));
         machine.ok(&script(SETUP, volume.left_out));
-        Ok(Stage { machine, disk, volume })
+        Ok(Stage { machine, disk, volume, users })
     }
 
     /// Makes everything as it was before the first arm, at full speed; afterwards the disk is as slow as its name says.
@@ -69,7 +80,8 @@ impl Stage {
 
     /// Lets the users come, and returns once both kinds have been served for some seconds: pgbench writes its log 4 KiB at a time.
     pub fn load(&self) {
-        self.machine.ok(&script(LOAD, &[&TRANSACTIONS.to_string(), &PAGES.to_string()]));
+        let Users { transactions, pages } = self.users;
+        self.machine.ok(&script(LOAD, &[&transactions.to_string(), &pages.to_string()]));
         self.machine.until("cd /run/incident && cat transactions.* | grep -q . && [ $(wc -l <pages) -gt 20 ]");
     }
 

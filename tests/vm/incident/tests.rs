@@ -15,12 +15,15 @@ use super::options::Options;
 use super::outcome::Outcome;
 use super::requests::{self, Request};
 use super::shape::Shape;
-use super::stage::Stage;
+use super::stage::{Stage, Users};
 use super::{plot, table};
 use crate::machine::Unavailable;
 
-/// How long the foreground is looked at alone: long enough for 600 requests.
+/// How long the foreground is looked at alone: long enough for 200 requests.
 const ALONE: Duration = Duration::from_secs(15);
+
+/// What two looks at the same arm differ by: 2 requests of 100.
+const SPREAD: f64 = 0.02;
 
 /// All of them, in this order.
 pub fn trials() -> Vec<Trial> {
@@ -164,7 +167,7 @@ fn a_table_and_a_picture_of_everything() {
 
 /// Half a minute of each, on the usual disk, in a machine of its own.
 fn in_a_machine() -> Result<Completion, Failed> {
-    let stage = match Stage::set(Disk::Usual, Volume::SMALL) {
+    let stage = match Stage::set(Disk::Usual, Volume::SMALL, Users::FEW) {
         Ok(stage) => stage,
         Err(Unavailable::Here(why)) if std::env::var_os("CI").is_none() => return Ok(Completion::ignored_with(why)),
         Err(Unavailable::Here(why) | Unavailable::Broken(why)) => return Err(Failed::from(why)),
@@ -179,10 +182,10 @@ fn in_a_machine() -> Result<Completion, Failed> {
     let table = table::render(&[alone.clone(), cron.clone(), govern.clone()], alone.all.as_ref(), Some(&cron));
     println!("{table}");
     let [governed, crons] = [&govern, &cron].map(|outcome| outcome.all.as_ref().unwrap());
-    // On a quick host cron's users may be fine, too.
-    assert!(governed.slow <= crons.slow, "govern is gentler\n{table}");
-    assert!(governed.isol_mean >= crons.isol_mean, "second by second, too\n{table}");
-    assert!(governed.outage <= crons.outage, "{table}");
+    // On a quick host cron's users may be fine, too; then a single request decides nothing.
+    assert!(governed.slow <= crons.slow + SPREAD, "govern is gentler\n{table}");
+    assert!(governed.isol_mean >= crons.isol_mean - SPREAD, "second by second, too\n{table}");
+    assert!(governed.outage <= crons.outage.max(1), "{table}");
     // What cron's artifacts have, govern's have, too, and its manifests.
     assert!((cron.bytes..cron.bytes + cron.bytes / 50).contains(&govern.bytes), "{} and {}", govern.bytes, cron.bytes);
     stage.machine.ok("govern verify files && govern verify forum");
