@@ -1,7 +1,8 @@
 //! Thousands of random nights: a machine, users, a backup, and the decision between them.
 //!
-//! `cargo test --test simulator [--release] -- [--nights N] [--seed FIRST] [--worst N] [--verbose SEED]`; without arguments it
-//! lives through so many nights as CI has time for, prints the table and the worst nights, and holds what must be true of them.
+//! `cargo test --test simulator [--release] -- [--nights N] [--seed FIRST] [--worst N] [--verbose SEED]`; without one of these it
+//! is a test like others, of so many nights as CI has time for. It prints the table and the worst nights, and holds what must be true of
+//! them.
 //! `--verbose SEED` prints one night as a small table of times.
 //!
 //! The machine is a disk with a rate and a number of requests a second, one queue before it, and some cores. Users come by
@@ -30,6 +31,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use libtest_mimic::{Arguments, Trial};
+
 use arm::{Arm, BASELINE, live};
 use night::{Night, Shape};
 use score::Score;
@@ -55,23 +58,44 @@ struct Lived {
 }
 
 fn main() -> ExitCode {
-    let Some(options) = options() else { return ExitCode::SUCCESS };
-    if let Some(seed) = options.verbose {
-        tell(&Night::of(seed));
-        return ExitCode::SUCCESS;
+    match options() {
+        Some(Options { verbose: Some(seed), .. }) => tell(&Night::of(seed)),
+        Some(options) => match lived_well(&options) {
+            Ok(()) => {}
+            Err(wrong) => {
+                println!("wrong:\n{wrong}");
+                return ExitCode::FAILURE;
+            }
+        },
+        None => {
+            let options = Options { nights: NIGHTS, first: 1, worst: 5, verbose: None };
+            let test = Trial::test("what_must_be_true_of_random_nights", move || Ok(lived_well(&options)?));
+            return libtest_mimic::run(&Arguments::from_args(), vec![test]).exit_code();
+        }
     }
+    ExitCode::SUCCESS
+}
+
+/// Lives through these nights and tells of them. The error is what must be true and is not.
+fn lived_well(options: &Options) -> Result<(), String> {
     let began = Instant::now();
     let nights = live_all(options.first..options.first + options.nights);
     println!("{} nights from seed {} in {:.0} s\n", nights.len(), options.first, began.elapsed().as_secs_f64());
     report::table(&nights);
     report::worst(&nights, options.worst);
-    report::held(&nights)
+    let wrong = report::wrong(&nights);
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-/// `None` where there is nothing to do but to be listed as a test.
+/// `None` where none of our options is given: then it is the test of a test runner, with the options of one.
 fn options() -> Option<Options> {
+    const OURS: [&str; 4] = ["--nights", "--seed", "--worst", "--verbose"];
     let mut options = Options { nights: NIGHTS, first: 1, worst: 5, verbose: None };
-    let mut words = std::env::args().skip(1);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if !words.iter().any(|word| OURS.contains(&&**word)) {
+        return None;
+    }
+    let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|n| n.parse().ok());
         match word.as_str() {
@@ -79,10 +103,7 @@ fn options() -> Option<Options> {
             "--seed" => options.first = number().expect("--seed FIRST"),
             "--worst" => options.worst = number().expect("--worst N") as usize,
             "--verbose" => options.verbose = Some(number().expect("--verbose SEED")),
-            "--list" => return None,
-            // An option of the test runner is not for us; a filter is for the tests whose name has it, and this one's is `simulator`.
-            word if word.starts_with('-') || "simulator".contains(word) => {}
-            _ => return None,
+            other => panic!("unknown option {other}"),
         }
     }
     Some(options)
