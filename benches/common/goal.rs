@@ -10,11 +10,11 @@ use std::process::ExitCode;
 /// A quick run fails for a figure above so many times its goal, where the figure depends on more than us.
 const ORDER_OF_MAGNITUDE: f64 = 10.0;
 
-/// The build of the tests is so many times slower than that of a release: 3 to 5 for the schedule, less for what waits for a disk.
+/// The build of the tests is so many times slower than that of a release, for what computes: the schedule takes 14 ms instead of 2.6.
 const UNOPTIMISED: f64 = if cfg!(debug_assertions) { 5.0 } else { 1.0 };
 
 /// What changes a figure beside our own doing.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 #[allow(dead_code)]
 pub enum DependsOn {
     /// It is measured by a clock: on what else the machine does, and on the build.

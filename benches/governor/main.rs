@@ -26,7 +26,7 @@ use govern::governor::sense::{Agents, Ours, Senses};
 use govern::kernel::block::{Number, Roots, diskstats};
 use govern::kernel::procfs::Pid;
 
-use figures::median;
+use figures::{median, spread};
 use goal::{DependsOn, Goal};
 use tree::Tree;
 
@@ -123,12 +123,8 @@ impl Sides {
     /// The share is of the mean, which has the slow ticks in it as well; the ratio is of the medians.
     fn goals(&self, what: &str) -> [Goal; 2] {
         let mean = self.kept.iter().sum::<f64>() / self.kept.len() as f64;
-        let spread = |of: &[f64]| {
-            let (least, most) =
-                of.iter().fold((f64::MAX, 0.0_f64), |(least, most), us| (least.min(*us), most.max(*us)));
-            format!("{:.0} µs ({least:.0}-{most:.0})", median(of))
-        };
-        println!("{what}: kept {}, opened anew {}", spread(&self.kept), spread(&self.anew));
+        let side = |of: &[f64]| format!("{:.0} µs{}", median(of), spread(of, 0));
+        println!("{what}: kept {}, opened anew {}", side(&self.kept), side(&self.anew));
         let share = Goal {
             what: format!("{what}: share of a core, four a second"),
             value: mean * 4.0 / 1e6 * 100.0,

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use govern::config::policy::Compression;
 
-use figures::{median, mib};
+use figures::{median, mib, spread};
 use goal::{DependsOn, Goal};
 use sides::Side;
 use watch::Watch;
@@ -114,13 +114,8 @@ fn ratios(sides: &[Side; 2], out: &Path, pairs: usize) -> Vec<f64> {
     }
     let [pump, shell] = &times;
     let ratios: Vec<f64> = pump.iter().zip(shell).map(|(pump, shell)| pump / shell).collect();
-    let (least, most) = ratios.iter().fold((f64::MAX, 0.0_f64), |(least, most), r| (least.min(*r), most.max(*r)));
-    println!(
-        "wall time pump {:.3} s, shell {:.3} s, ratio {:.3} ({least:.2}-{most:.2})",
-        median(pump),
-        median(shell),
-        median(&ratios)
-    );
+    let (middle, around) = (median(&ratios), spread(&ratios, 2));
+    println!("wall time pump {:.3} s, shell {:.3} s, ratio {middle:.3}{around}", median(pump), median(shell));
     ratios
 }
 

@@ -11,6 +11,7 @@
 mod cluster;
 mod corpus;
 #[path = "../common/figures.rs"]
+#[allow(dead_code)]
 mod figures;
 mod sides;
 mod table;

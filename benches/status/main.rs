@@ -20,7 +20,7 @@ use govern::kernel::clock::Stamp;
 use govern::ledger::entry::{End, Published, RunEnded, RunStarted, Times, Usage};
 use govern::ledger::{Entry, Ledger, State};
 
-use figures::median;
+use figures::{median, spread};
 use goal::{DependsOn, Goal};
 
 /// Most milliseconds, in the median.
@@ -116,7 +116,7 @@ fn once(config: &Path, state: &Path) -> f64 {
 fn measure(what: &str, config: &Path, state: &Path) -> Goal {
     once(config, state);
     let took: Vec<f64> = (0..ROUNDS).map(|_| once(config, state)).collect();
-    println!("  {what}: {:.1} ms in the median{}", median(&took), spread(&took));
+    println!("  {what}: {:.1} ms in the median{}", median(&took), spread(&took, 1));
     let what = format!("`govern status` {what}");
     Goal { what, value: median(&took), unit: "ms", most: GOAL, depends: DependsOn::TheClock }
 }
@@ -126,14 +126,9 @@ fn growth(config: &Path, many: &Path, few: &Path) -> Goal {
     once(config, many);
     once(config, few);
     let ratios: Vec<f64> = (0..ROUNDS).map(|_| once(config, many) / once(config, few)).collect();
-    println!("  many runs in times of few: {:.2} in the median{}", median(&ratios), spread(&ratios));
+    println!("  many runs in times of few: {:.2} in the median{}", median(&ratios), spread(&ratios, 2));
     let what = "`govern status` of a hundred times as many runs".to_owned();
     Goal { what, value: median(&ratios), unit: "", most: GROWTH, depends: DependsOn::UsAlone }
-}
-
-fn spread(values: &[f64]) -> String {
-    let (least, most) = values.iter().fold((f64::MAX, 0.0_f64), |(least, most), v| (least.min(*v), most.max(*v)));
-    format!(" ({least:.2}-{most:.2})")
 }
 
 /// Killed with its scope.
