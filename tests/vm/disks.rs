@@ -4,7 +4,8 @@
 //! power cut the next who asks finds it with its files.
 
 use crate::Test;
-use crate::machine::{Machine, at_once};
+use crate::machine::Machine;
+use crate::side_by_side::side_by_side;
 
 pub const TESTS: &[Test] =
     &[("every_stack_mounts_and_writes_to_its_disks", every_stack_mounts_and_writes_to_its_disks)];
@@ -193,7 +194,7 @@ fn written(machine: &Machine, disks: &[&str]) -> Vec<u64> {
 
 fn every_stack_mounts_and_writes_to_its_disks(machine: &mut Machine) {
     let machine = &*machine;
-    at_once(&Stack::groups(), |group| {
+    side_by_side(&Stack::groups(), |group| {
         for stack in group {
             mounts_and_writes_to_its_disks(machine, *stack);
         }

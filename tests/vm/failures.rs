@@ -1,7 +1,8 @@
 //! Limits that cannot be had: a clear error each, and the run goes on or ends as its policy says.
 
 use crate::Test;
-use crate::machine::{Machine, ungoverned};
+use crate::machine::Machine;
+use crate::policy::ungoverned;
 use crate::units::job;
 
 pub const TESTS: &[Test] = &[

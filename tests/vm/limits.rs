@@ -2,7 +2,8 @@
 
 use crate::Test;
 use crate::disks::Stack;
-use crate::machine::{Machine, at_once};
+use crate::machine::Machine;
+use crate::side_by_side::side_by_side;
 
 pub const TESTS: &[Test] = &[
     ("a_read_cap_holds_on_every_stack", a_read_cap_holds_on_every_stack),
@@ -63,7 +64,7 @@ fn numbers(machine: &Machine, stack: Stack) -> Vec<String> {
 
 fn a_read_cap_holds_on_every_stack(machine: &mut Machine) {
     let machine = &*machine;
-    at_once(&Stack::groups(), |group| {
+    side_by_side(&Stack::groups(), |group| {
         for stack in group.iter().filter(|stack| **stack != Stack::Tmpfs) {
             a_read_cap_holds_on(machine, *stack);
         }

@@ -4,26 +4,55 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
+use libtest_mimic::{Completion, Failed};
+
 use crate::install;
+use crate::policy::ungoverned;
 use crate::qemu::{self, Life, Speed};
 use crate::remote::{Ended, Remote};
 
 /// A state that does not come within this time will not come, even on a busy host.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What is left of the last machine of the tests.
-const LAST: &str = "target/vm/last";
+/// Tries a script until it succeeds, or for so many hundredths of a second. Between two tries it waits twice as long as one takes, so that
+/// what is waited for has the machine's processors for itself. The clock of the machine may be set meanwhile: it goes by the uptime.
+const UNTIL: &str = r#"
+    uptime() { read -r up _ </proc/uptime; up=${up/./}; }
+    uptime; end=$(( up + patience ))
+    while uptime; begun=$up; ! last=$( (eval "$script") 2>&1 ); do
+        uptime
+        [ $up -lt $end ] || { echo "$last"; exit 1; }
+        pause=$(( 2 * (up - begun) )); [ $pause -ge 20 ] || pause=20
+        printf -v pause '%d.%02d' $(( pause / 100 )) $(( pause % 100 ))
+        sleep $pause
+    done
+    echo "$last"
+"#;
+
+/// What is left of the last machines of the tests, each in a directory that is named after it.
+pub const LAST: &str = "target/vm/last";
 
 /// Why there is no machine.
+#[derive(Clone)]
 pub enum Unavailable {
     /// The host lacks something that a developer may do without.
     Here(String),
     /// It should have worked.
     Broken(String),
+}
+
+impl Unavailable {
+    /// What becomes of a test that needs it. Where nothing may be skipped, it fails.
+    pub fn outcome(self) -> Result<Completion, Failed> {
+        match self {
+            Unavailable::Here(why) if std::env::var_os("CI").is_none() => Ok(Completion::ignored_with(why)),
+            Unavailable::Here(why) | Unavailable::Broken(why) => Err(Failed::from(why)),
+        }
+    }
 }
 
 /// A booted machine.
@@ -35,13 +64,15 @@ pub struct Machine {
     life: Life,
     /// None where another process started it.
     qemu: Option<Child>,
+    /// Seconds that its clock is ahead of the host's when it starts.
+    ahead: i64,
     remote: Remote,
 }
 
 impl Machine {
-    /// Boots the machine of the tests, with the program and the units of this checkout. It ends with this process.
-    pub fn boot() -> Result<Machine, Unavailable> {
-        Machine::boot_in(Path::new(&format!("target/vm/run-{}", std::process::id())), Life::Ours)
+    /// Boots a machine with the program and the units of this checkout. It ends with this process.
+    pub fn boot(label: &str) -> Result<Machine, Unavailable> {
+        Machine::boot_in(&dir_of(label), Life::Ours)
     }
 
     /// Boots a machine whose files are in `dir`.
@@ -51,9 +82,8 @@ impl Machine {
 
     /// Boots a machine of this process, which also has the disk of the incident.
     pub fn boot_with_forum() -> Result<Machine, Unavailable> {
-        let dir = format!("target/vm/run-{}-forum", std::process::id());
         let built = built_by(Command::new("tests/vm/incident/disk"))?;
-        Machine::boot_with(Path::new(&dir), Life::Ours, Some(&built))
+        Machine::boot_with(&dir_of("forum"), Life::Ours, Some(&built))
     }
 
     fn boot_with(dir: &Path, life: Life, forum: Option<&Path>) -> Result<Machine, Unavailable> {
@@ -72,7 +102,7 @@ impl Machine {
         }
         let port = free_port();
         let remote = Remote::new(dir, image.join("key"), port);
-        let mut machine = Machine { dir: dir.to_owned(), image, port, life, qemu: None, remote };
+        let mut machine = Machine { dir: dir.to_owned(), image, port, life, qemu: None, ahead: 0, remote };
         if let Err(why) = machine.start() {
             machine.keep_logs();
             return Err(Unavailable::Broken(why));
@@ -90,7 +120,7 @@ impl Machine {
         let (port, image): (u16, PathBuf) = (read("port")?.parse().ok()?, read("image")?.into());
         qemu::is_running(dir).then(|| {
             let remote = Remote::new(dir, image.join("key"), port);
-            Machine { dir: dir.to_owned(), image, port, life: Life::Its, qemu: None, remote }
+            Machine { dir: dir.to_owned(), image, port, life: Life::Its, qemu: None, ahead: 0, remote }
         })
     }
 
@@ -113,12 +143,9 @@ impl Machine {
     /// Waits until shell text succeeds. The test fails when it never does.
     #[track_caller]
     pub fn until(&self, script: &str) -> String {
-        let last = "last=$( (eval \"$script\") 2>&1) && break; sleep 0.2";
-        let seconds = PATIENCE.as_secs();
-        let patient = format!(
-            "script=$(cat <<'END_OF_SCRIPT'\n{script}\nEND_OF_SCRIPT\n)\nwhile [ $SECONDS -lt {seconds} ]; do {last}; done; \
-             echo \"$last\"; [ $SECONDS -lt {seconds} ]"
-        );
+        let patience = PATIENCE.as_secs() * 100;
+        let patient =
+            format!("script=$(cat <<'END_OF_SCRIPT'\n{script}\nEND_OF_SCRIPT\n)\npatience={patience}\n{UNTIL}");
         let ended = self.sh(&patient);
         assert_eq!(ended.code, 0, "this never came: {script}\n{}{}", ended.stdout, ended.stderr);
         ended.stdout.trim_end().to_owned()
@@ -164,26 +191,36 @@ impl Machine {
 
     /// Shuts the system down in order and boots it again. What was mounted by hand is not mounted afterwards.
     pub fn reboot(&mut self) {
+        self.keep_clock();
         self.sh("systemctl reboot");
-        self.off_and_on(|qemu| {
-            let began = Instant::now();
-            while qemu.try_wait().unwrap().is_none() {
-                assert!(began.elapsed() < PATIENCE, "the system does not shut down");
-                sleep(Duration::from_millis(100));
-            }
-        });
+        let qemu = self.own_qemu();
+        let began = Instant::now();
+        while qemu.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < PATIENCE, "the system does not shut down");
+            sleep(Duration::from_millis(100));
+        }
+        self.on();
     }
 
     /// Takes the power away and gives it back. What the guest had written to its disks is there, what it had in memory is not.
     pub fn power_cut(&mut self) {
-        self.off_and_on(|qemu| {
-            qemu.kill().unwrap();
-            qemu.wait().unwrap();
-        });
+        self.keep_clock();
+        let qemu = self.own_qemu();
+        qemu.kill().unwrap();
+        qemu.wait().unwrap();
+        self.on();
     }
 
-    fn off_and_on(&mut self, off: impl FnOnce(&mut Child)) {
-        off(self.qemu.as_mut().expect("the process that booted a machine is the one that reboots it"));
+    /// Lets the clock go on as it stands while the machine is off, as that of a machine with a battery does.
+    fn keep_clock(&mut self) {
+        self.ahead = self.ok("date +%s").parse::<i64>().unwrap() - Utc::now().timestamp();
+    }
+
+    fn own_qemu(&mut self) -> &mut Child {
+        self.qemu.as_mut().expect("the process that booted a machine is the one that reboots it")
+    }
+
+    fn on(&mut self) {
         self.remote.disconnect();
         self.start().unwrap_or_else(|why| panic!("{why}"));
     }
@@ -195,21 +232,28 @@ impl Machine {
         writeln!(times, "{:7.1} s  {what}", took.as_secs_f64()).unwrap();
     }
 
-    /// Brings journal, console and times back to `target/vm/last`, and ends the machine.
+    /// Which of the machines of this process it is.
+    pub fn label(&self) -> &str {
+        let name = self.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.strip_prefix(RUN).and_then(|rest| rest.split_once('-')).map_or(name, |(_, label)| label)
+    }
+
+    /// Brings journal, console and times back to [`LAST`], and ends the machine.
     pub fn close(self, failed: bool) {
-        fs::create_dir_all(LAST).unwrap();
-        self.remote.get("journalctl --no-pager --output=short-precise", &Path::new(LAST).join("journal"));
-        self.keep_logs();
+        let last = self.keep_logs();
+        self.remote.get("journalctl --no-pager --output=short-precise", &last.join("journal"));
         if failed {
-            eprintln!("vm: the journal and the console are in {LAST}");
+            eprintln!("vm: the journal and the console are in {}", last.display());
         }
     }
 
-    fn keep_logs(&self) {
-        fs::create_dir_all(LAST).unwrap();
+    fn keep_logs(&self) -> PathBuf {
+        let last = Path::new(LAST).join(self.label());
+        fs::create_dir_all(&last).unwrap();
         for name in ["console", "qemu.log", "times"] {
-            drop(fs::copy(self.dir.join(name), Path::new(LAST).join(name)));
+            drop(fs::copy(self.dir.join(name), last.join(name)));
         }
+        last
     }
 
     /// Ends a machine that has a life of its own.
@@ -221,7 +265,7 @@ impl Machine {
 
     /// Starts the emulator and waits until the system is up.
     fn start(&mut self) -> Result<(), String> {
-        let qemu = self.qemu.insert(qemu::start(&self.image, &self.dir, self.port, self.life));
+        let qemu = self.qemu.insert(qemu::start(&self.image, &self.dir, self.port, self.life, self.ahead));
         let began = Instant::now();
         while !(self.remote.answers() && self.remote.connect("root")) {
             if let Some(status) = qemu.try_wait().unwrap() {
@@ -229,7 +273,10 @@ impl Machine {
                 return Err(format!("qemu ended with {status}: {log}"));
             }
             if began.elapsed() > PATIENCE {
-                return Err(format!("ssh does not answer after {PATIENCE:?}; the console is in {LAST}"));
+                return Err(format!(
+                    "ssh does not answer after {PATIENCE:?}; the console is in {LAST}/{}",
+                    self.label()
+                ));
             }
             sleep(Duration::from_millis(100));
         }
@@ -252,29 +299,6 @@ impl Drop for Machine {
     }
 }
 
-/// Does something to each of these, to some of them at the same time: what waits for a disk leaves the machine's processors to others.
-pub fn at_once<T: Sync>(of: &[T], work: impl Fn(&T) + Sync) {
-    const MANY: usize = 4;
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        let one = || {
-            while let Some(item) = of.get(next.fetch_add(1, Ordering::Relaxed)) {
-                work(item);
-            }
-        };
-        let all: Vec<_> = (0..MANY).map(|_| scope.spawn(one)).collect();
-        for one in all {
-            one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        }
-    });
-}
-
-/// A policy whose job gives way to nobody, unless it says something of that itself.
-pub fn ungoverned(text: &str) -> String {
-    let off = if text.contains("[governor") { "" } else { "governor.mode = \"off\"\n" };
-    format!("{off}{text}")
-}
-
 /// What a script of ours prints the path of, and builds where it is missing.
 fn built_by(mut script: Command) -> Result<PathBuf, Unavailable> {
     let built = script.stderr(Stdio::inherit()).output().unwrap();
@@ -286,11 +310,18 @@ fn built_by(mut script: Command) -> Result<PathBuf, Unavailable> {
     }
 }
 
+/// What the directory of a machine that ends with its process begins with; the process and the label follow.
+const RUN: &str = "run-";
+
+fn dir_of(label: &str) -> PathBuf {
+    format!("target/vm/{RUN}{}-{label}", std::process::id()).into()
+}
+
 /// Removes what test processes left that were killed.
 fn remove_abandoned() {
     for entry in fs::read_dir("target/vm").unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap_or_default();
-        let pid = name.strip_prefix("run-").map(|rest| rest.strip_suffix("-forum").unwrap_or(rest));
+        let pid = name.strip_prefix(RUN).and_then(|rest| rest.split('-').next());
         if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             drop(fs::remove_dir_all(entry.path()));
         }

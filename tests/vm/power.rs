@@ -2,13 +2,14 @@
 
 use crate::Test;
 use crate::disks::Stack;
-use crate::machine::{Machine, at_once};
+use crate::machine::Machine;
+use crate::side_by_side::side_by_side;
 
 pub const TESTS: &[Test] = &[("what_was_flushed_survives_a_power_cut", what_was_flushed_survives_a_power_cut)];
 
 fn what_was_flushed_survives_a_power_cut(machine: &mut Machine) {
     let each = |machine: &Machine, work: fn(&Machine, Stack, &str)| {
-        at_once(&Stack::groups(), |group| {
+        side_by_side(&Stack::groups(), |group| {
             for stack in group.iter().filter(|stack| **stack != Stack::Tmpfs) {
                 work(machine, *stack, &format!("{}/flushed", stack.mount(machine)));
             }

@@ -1,10 +1,14 @@
 //! The emulator: what a machine is made of, and its monitor.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
 
 /// Data disks, empty at boot: `/dev/disk/by-id/virtio-NAME`. All but `spare` belong to a stack of `disks.rs`.
 pub const DISKS: [&str; 12] =
@@ -19,6 +23,11 @@ const DISK_SIZE: u64 = 384 << 20;
 /// Everything that can be emulated, but for three things. `rep movsb` is slow under emulation; without `erms` and `fsrm` the kernel and
 /// the C library use other moves, and a page is cleared in a quarter of the time. A fifth level of page tables costs each walk.
 const CPU: &str = "max,-erms,-fsrm,-la57";
+
+/// What the kernel is told. Without `tsc=reliable` it finds that its processors' counters differ, and asks an emulated chip for the time:
+/// 10 µs a look. With addresses that differ from process to process (no `norandmaps`) the emulator translates each program anew each
+/// time it starts: a run takes twice as long.
+const KERNEL: &str = "root=/dev/vda rw console=ttyS0 psi=1 mitigations=off net.ifnames=0 tsc=reliable norandmaps quiet";
 
 /// What a monitor answers within.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,8 +73,8 @@ fn make_overlay(base: &Path, dir: &Path, name: &str) {
 }
 
 /// Starts the emulator on the disks in `dir`; ssh is forwarded from this port of 127.0.0.1. Nothing else of the machine's
-/// network leaves it.
-pub fn start(image: &Path, dir: &Path, port: u16, life: Life) -> Child {
+/// network leaves it. Its clock is so many seconds ahead of the host's.
+pub fn start(image: &Path, dir: &Path, port: u16, life: Life, ahead: i64) -> Child {
     let mut command = match life {
         Life::Ours => Command::new("setpriv"),
         Life::Its => Command::new("setsid"),
@@ -77,13 +86,13 @@ pub fn start(image: &Path, dir: &Path, port: u16, life: Life) -> Child {
     command
         .arg("qemu-system-x86_64")
         .args(["-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", "1G"])
+        .args(["-rtc", &format!("base={}", (Utc::now() + TimeDelta::seconds(ahead)).format("%FT%T"))])
         .args(["-nodefaults", "-display", "none", "-no-reboot"])
         .arg("-kernel")
         .arg(image.join("vmlinuz"))
         .arg("-initrd")
         .arg(image.join("initrd"))
-        // Without `tsc=reliable` the guest finds that its processors' counters differ, and asks an emulated chip for the time: 10 µs a look.
-        .args(["-append", "root=/dev/vda rw console=ttyS0 psi=1 mitigations=off net.ifnames=0 tsc=reliable quiet"])
+        .args(["-append", KERNEL])
         .args(["-serial", &format!("file:{}", file("console"))])
         .args(["-monitor", &format!("unix:{},server=on,wait=off", file("monitor"))])
         .args(["-netdev", &format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22")])
@@ -102,7 +111,26 @@ pub fn start(image: &Path, dir: &Path, port: u16, life: Life) -> Child {
         command.args(["-drive", &drive, "-device", &format!("virtio-blk-pci,drive={FORUM},serial={FORUM}")]);
     }
     let errors = std::fs::File::create(dir.join("qemu.log")).unwrap();
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap()
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    spawn_from_a_lasting_thread(command).unwrap()
+}
+
+/// Starts a program. What shall end with the process that starts it is told so when the thread that started it ends (prctl(2),
+/// `PR_SET_PDEATHSIG`), and threads of tests end early.
+fn spawn_from_a_lasting_thread(command: Command) -> io::Result<Child> {
+    type Order = (Command, Sender<io::Result<Child>>);
+    static ORDERS: LazyLock<Sender<Order>> = LazyLock::new(|| {
+        let (orders, queue) = channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in queue {
+                drop(answer.send(command.spawn()));
+            }
+        });
+        orders
+    });
+    let (answer, started) = channel();
+    ORDERS.send((command, answer)).map_err(io::Error::other)?;
+    started.recv().map_err(io::Error::other)?
 }
 
 /// Whether there is a machine in `dir`.

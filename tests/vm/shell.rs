@@ -32,7 +32,7 @@ pub fn main() -> ExitCode {
             Ok(machine)
         }
         (None, true) => Machine::boot_in(Path::new(KEPT), Life::Its),
-        (None, false) => Machine::boot(),
+        (None, false) => Machine::boot("shell"),
     };
     match machine {
         Ok(machine) => {

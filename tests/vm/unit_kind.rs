@@ -2,6 +2,7 @@
 
 use crate::Test;
 use crate::disks::Stack;
+use crate::history::{self, end};
 use crate::machine::Machine;
 use crate::qemu::Speed;
 
@@ -40,15 +41,6 @@ fn start(machine: &mut Machine, name: &str) -> String {
     machine.ok(&format!("rm -f /run/enough /run/harm; nohup govern run {name} >/tmp/{name}.out 2>&1 </dev/null &"));
     machine.until(&format!("grep -q . {}/cgroup.procs", group(name)));
     machine.ok(&format!("basename /sys/fs/cgroup/govern.slice/govern-{name}-*"))
-}
-
-/// Waits until the last run of a job has ended, and says how.
-fn end(machine: &mut Machine, name: &str) -> String {
-    machine.until(&format!("! test -e /sys/fs/cgroup/govern.slice/govern-{name}-*"));
-    machine.until(&format!("test -z \"$(systemctl list-units --all --plain --no-legend 'govern-{name}-*')\""));
-    machine.ok(&format!(
-        "govern history {name} --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"state\"])'"
-    ))
 }
 
 /// Nothing that was set on a service is left, in files or in what systemd knows.
@@ -143,7 +135,8 @@ fn a_killed_worker_leaves_nothing_stopped_or_limited(machine: &mut Machine) {
     );
     let unit = start(machine, "orphaned");
     assert_eq!(machine.ok(&format!("cat {}/cpu.max", group("orphaned"))), "50000 100000");
-    machine.until("test -s /var/lib/govern/runs/$(govern history orphaned --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"run\"])')/invocation");
+    let run = history::last(machine, "orphaned")["run"].as_str().unwrap().to_owned();
+    machine.until(&format!("test -s /var/lib/govern/runs/{run}/invocation"));
     machine.until("govern pause orphaned");
     machine.until(&format!(
         "for p in $(cat {}/cgroup.procs); do grep -q '^State:.T' /proc/$p/status || exit 1; done",

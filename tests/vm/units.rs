@@ -1,6 +1,7 @@
 //! A run is a unit of its own, whoever starts it, and nothing of it outlives it.
 
 use crate::Test;
+use crate::history::{self, end};
 use crate::machine::Machine;
 
 pub const TESTS: &[Test] = &[
@@ -30,16 +31,6 @@ fn start(machine: &mut Machine, name: &str) -> String {
     machine.ok(&format!("nohup govern run {name} >/tmp/{name}.out 2>&1 </dev/null &"));
     machine.until(&format!("grep -q . /sys/fs/cgroup/govern.slice/govern-{name}-*/payload/cgroup.procs"));
     machine.ok(&format!("basename /sys/fs/cgroup/govern.slice/govern-{name}-*"))
-}
-
-/// Waits until the last run of a job has ended, nothing of it is left, and says how it ended.
-fn end(machine: &mut Machine, name: &str) -> String {
-    let script = format!("! test -e /sys/fs/cgroup/govern.slice/govern-{name}-*");
-    machine.until(&script);
-    machine.until(&format!("test -z \"$(systemctl list-units --all --plain --no-legend 'govern-{name}-*')\""));
-    machine.ok(&format!(
-        "govern history {name} --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"state\"])'"
-    ))
 }
 
 fn a_run_is_a_unit_with_everything_in_it(machine: &mut Machine) {
@@ -185,9 +176,7 @@ fn a_shutdown_during_a_pause_takes_seconds(machine: &mut Machine) {
     println!("  shutdown and boot with a paused run: {:.0} s", began.elapsed().as_secs_f64());
     assert_ne!(boot(machine), before);
     assert_eq!(machine.ok("systemctl is-system-running"), "running");
-    let state = machine
-        .ok("govern history night --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"state\"])'");
-    assert_eq!(state, "cancelled");
+    assert_eq!(history::state(&history::last(machine, "night")), "cancelled");
     let journal = did_not_have_to_be_killed(machine, "journalctl --boot=-1 --output=cat");
     assert!(journal.contains("govern-night-"), "{journal}");
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::worker_argv;
 use crate::config::policy::Policy;
+use crate::kernel::cgroup::Cgroup;
 use crate::kernel::systemd::{Manager, Unit, control};
 use crate::kernel::{self, process};
 use crate::run::limits::choose::Wish;
@@ -99,11 +100,17 @@ fn describe(state: &Path, request: &Request) -> Result<Unit, String> {
     })
 }
 
-/// Brings the slice to the limits of `govern.toml`.
+/// Brings the slice to the limits of `govern.toml`. What holds already is not set again: it would cost
+/// each run a call of systemd.
 async fn set_slice(manager: &Manager, policy: &Policy) -> kernel::Result<()> {
     let choice = slice::chosen(policy)?;
-    let others = manager.cgroup_of(SLICE).await?.is_some_and(|slice| slice.has_children());
+    let cgroup = manager.cgroup_of(SLICE).await?;
+    let others = cgroup.as_ref().is_some_and(Cgroup::has_children);
     let assignments = slice::assignments(&choice, &|property| manager.has_set(SLICE, property), others);
+    let nothing_to_take_back = assignments.iter().all(|(_, value)| !value.is_empty());
+    if nothing_to_take_back && cgroup.is_some_and(|cgroup| slice::check(&cgroup, &choice).is_empty()) {
+        return Ok(());
+    }
     manager.set_properties(SLICE, &assignments).await
 }
 

@@ -17,8 +17,6 @@ mod service;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
-
 use crate::Test;
 use crate::machine::Machine;
 
@@ -71,17 +69,4 @@ fn coming_minute(machine: &Machine) -> String {
 /// Lets the next minute begin.
 fn let_it_come(machine: &Machine) {
     machine.ok("date --set=@$(( ($(date +%s) / 60 + 1) * 60 - 1 )) >/dev/null");
-}
-
-/// The backups of a job, the oldest first.
-fn runs(machine: &Machine, job: &str) -> Vec<Value> {
-    let mut runs: Vec<Value> = serde_json::from_str(&machine.ok(&format!("govern history {job} --json"))).unwrap();
-    runs.retain(|run| run["action"] == "backup");
-    runs.reverse();
-    runs
-}
-
-/// How they ended.
-fn states(machine: &Machine, job: &str) -> Vec<String> {
-    runs(machine, job).iter().map(|run| run["state"].as_str().unwrap().to_owned()).collect()
 }

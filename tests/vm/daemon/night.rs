@@ -1,6 +1,7 @@
 //! A forum's night: the crontab it had, imported, and what the daemon makes of it.
 
-use super::{UNHURRIED, fresh, runs, story, until_story};
+use super::{UNHURRIED, fresh, story, until_story};
+use crate::history::backups;
 use crate::machine::Machine;
 
 /// What cron did so far. The mails stay with it.
@@ -43,7 +44,7 @@ pub fn the_forums_night(machine: &mut Machine) {
         until_story(machine, &format!("nothing is under way; next is {job} at"));
         machine.ok(&format!("date --set=\"$(date '+%F {before}')\" >/dev/null"));
         until_story(machine, &format!("nothing is under way; next is {next} at"));
-        let runs = runs(machine, job);
+        let runs = backups(machine, job);
         assert_eq!(runs.len(), 1, "{job}: {runs:#?}");
         assert_eq!(runs[0]["state"], "ok", "{job}: {runs:#?}");
         assert_eq!(&runs[0]["started"].as_str().unwrap()[11..16], began, "{job}");

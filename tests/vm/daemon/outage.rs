@@ -5,8 +5,9 @@ use std::hash::BuildHasher;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::{UNHURRIED, coming_minute, fresh, let_it_come, runs, states, until_story};
+use super::{UNHURRIED, coming_minute, fresh, let_it_come, until_story};
 use crate::Test;
+use crate::history::{backups, state};
 use crate::machine::Machine;
 
 pub const TESTS: &[Test] = &[("scheduled_runs_are_made_up_for_after_a_power_cut", made_up_for_after_a_power_cut)];
@@ -44,7 +45,7 @@ fn made_up_for_after_a_power_cut(machine: &mut Machine) {
         write_policies(machine, &due);
         until_story(machine, "next is first at");
         machine.ok("sync");
-        let before = JOBS.map(|job| runs(machine, job));
+        let before = JOBS.map(|job| backups(machine, job));
         let_it_come(machine);
         until_story(machine, " under way");
         // Wherever they are.
@@ -54,12 +55,15 @@ fn made_up_for_after_a_power_cut(machine: &mut Machine) {
 
         assert_eq!(machine.until("systemctl is-active govern"), "active", "it starts by itself");
         until_story(machine, "nothing is under way; next is");
-        let since = [0, 1, 2].map(|n| states(machine, JOBS[n]).split_off(before[n].len()));
+        let since = [0, 1, 2].map(|n| backups(machine, JOBS[n]).split_off(before[n].len()));
+        let since = since.each_ref().map(|runs| runs.iter().map(state).collect::<Vec<_>>());
         println!("  cut {cut} after {:.1} s: {since:?}", wait.as_secs_f64());
         for states in since {
-            let last = states.last().map(String::as_str);
-            assert_eq!(last, Some("ok"), "{states:?}");
-            assert!(states.len() <= 2 && states.iter().rev().skip(1).all(|state| state == "interrupted"), "{states:?}");
+            assert_eq!(states.last(), Some(&"ok"), "{states:?}");
+            assert!(
+                states.len() <= 2 && states.iter().rev().skip(1).all(|state| *state == "interrupted"),
+                "{states:?}"
+            );
         }
         for (job, before) in JOBS.iter().zip(before) {
             let last_good = before.last().unwrap()["run"].as_str().unwrap();

@@ -1,6 +1,7 @@
 //! What systemd and the journal see, and what becomes of runs when the daemon goes.
 
-use super::{UNHURRIED, coming_minute, command, fresh, let_it_come, runs, story, until_story};
+use super::{UNHURRIED, coming_minute, command, fresh, let_it_come, story, until_story};
+use crate::history::backups;
 use crate::machine::Machine;
 
 /// Short enough to wait for, long enough for a slow machine.
@@ -72,7 +73,7 @@ pub fn a_run_outlives_every_end_of_the_daemon(machine: &mut Machine) {
 
     machine.ok("touch /run/go-on");
     until_story(machine, "nothing is under way");
-    let runs = runs(machine, "long");
+    let runs = backups(machine, "long");
     assert_eq!(runs.len(), 1, "{runs:#?}");
     assert_eq!(runs[0]["state"], "ok");
     let run = runs[0]["run"].as_str().unwrap();

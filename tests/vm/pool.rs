@@ -1,0 +1,69 @@
+//! The machines of the tests: as many as tests run at the same time, each of one test at a time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use libtest_mimic::{Completion, Failed};
+
+use crate::Test;
+use crate::machine::{Machine, Unavailable};
+
+/// How many tests run at the same time, unless `--test-threads` says otherwise. One machine keeps 1.3 processors busy.
+pub const MACHINES: usize = 2;
+
+/// Machines that are booted when a test finds none that is free.
+#[derive(Default)]
+pub struct Pool(Mutex<Inside>);
+
+#[derive(Default)]
+struct Inside {
+    free: Vec<Machine>,
+    booted: usize,
+    /// There is none, and why; nobody tries again.
+    without: Option<Unavailable>,
+}
+
+impl Pool {
+    /// Runs a test in a machine that no other test has. One that panics leaves its machine to the next.
+    pub fn run(&self, (name, test): Test) -> Result<Completion, Failed> {
+        let mut machine = match self.take() {
+            Ok(machine) => machine,
+            Err(why) => return why.outcome(),
+        };
+        let began = Instant::now();
+        let ended = catch_unwind(AssertUnwindSafe(|| test(&mut machine)));
+        machine.note_time(name, began.elapsed());
+        if ended.is_err() {
+            eprintln!("vm: `{name}` failed in {}", machine.label());
+        }
+        self.inside().free.push(machine);
+        ended.map_or_else(|panic| resume_unwind(panic), |()| Ok(Completion::Completed))
+    }
+
+    fn take(&self) -> Result<Machine, Unavailable> {
+        let number = {
+            let mut inside = self.inside();
+            if let Some(why) = &inside.without {
+                return Err(why.clone());
+            }
+            if let Some(machine) = inside.free.pop() {
+                return Ok(machine);
+            }
+            inside.booted += 1;
+            inside.booted
+        };
+        Machine::boot(&format!("machine-{number}")).inspect_err(|why| self.inside().without = Some(why.clone()))
+    }
+
+    /// Ends all machines.
+    pub fn close(&self, failed: bool) {
+        for machine in std::mem::take(&mut self.inside().free) {
+            machine.close(failed);
+        }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
