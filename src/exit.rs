@@ -37,7 +37,10 @@ impl Exit {
         (Exit::Ok, "everything as it should be"),
         (Exit::Failed, "the work was not done: a tool failed, a verification failed, a disk was full"),
         (Exit::Usage, "the command line is wrong, or names a job or run that does not exist"),
-        (Exit::Warning, "done and published, with something to look at, such as a file that changed while it was read"),
+        (
+            Exit::Warning,
+            "done and published, with something to look at: a file that changed while it was read, an artifact that is suspect",
+        ),
         (Exit::Unavailable, "something the job needs is not there: a source, a tool, a server; nothing was written"),
         (Exit::Internal, "the worker vanished, or govern itself failed"),
         (

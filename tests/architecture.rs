@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("failure", &["exit", "human", "kernel", "ledger"]),
     ("schedule", &["human"]),
     ("config", &["kernel", "schedule"]),
-    ("backup", &["config", "exit", "failure", "kernel", "ledger"]),
+    ("backup", &["config", "exit", "failure", "human", "kernel", "ledger"]),
     ("governor", &["config", "failure", "human", "kernel"]),
     ("run", &["backup", "config", "exit", "failure", "governor", "human", "kernel", "ledger"]),
     ("doctor", &["backup", "config", "exit", "failure", "human", "kernel", "ledger", "run"]),

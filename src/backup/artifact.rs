@@ -38,6 +38,13 @@ pub struct Artifact {
     pub broken: Option<String>,
 }
 
+impl Artifact {
+    /// Whether it is whole, and counts as a good backup.
+    pub fn is_good(&self) -> bool {
+        self.broken.is_none() && self.manifest.is_good()
+    }
+}
+
 /// Whether what the ledger knows as a good artifact is one still, as far as names and sizes tell. Where its job's directory is not
 /// there the disk is not mounted, and where nobody may look the ledger's word stands, too.
 pub fn still_good(path: &Path) -> bool {
@@ -46,7 +53,7 @@ pub fn still_good(path: &Path) -> bool {
         return true;
     }
     match Manifest::read(path) {
-        Ok(manifest) => broken(path, &manifest).is_none(),
+        Ok(manifest) => manifest.is_good() && broken(path, &manifest).is_none(),
         Err(unreadable) => !unreadable.damaged && !absent(path) && !absent(&path.join(manifest::FILE)),
     }
 }
@@ -71,6 +78,11 @@ impl Store {
     /// The artifacts of a job below its target.
     pub fn new(target: &Path, job: &JobName) -> Store {
         Store { root: target.join(job.as_str()) }
+    }
+
+    /// The artifacts that lie in this directory, which is named after their job.
+    pub fn at(root: &Path) -> Store {
+        Store { root: root.to_owned() }
     }
 
     /// The directory that holds them.
@@ -213,8 +225,18 @@ impl Store {
                 }
             }
         }
-        found.sort_by_key(|a| std::cmp::Reverse((a.manifest.started_at.us, a.manifest.run.clone())));
+        found.sort_by_key(|a| {
+            let Manifest { sequence, started_at, run, .. } = &a.manifest;
+            std::cmp::Reverse((*sequence, started_at.us, run.clone()))
+        });
         Ok(found)
+    }
+
+    /// The number of the artifact that is published next, where `known` is the highest that is known from elsewhere. To be called by
+    /// the one that holds the lock.
+    pub fn next_sequence(&self, known: u64) -> Result<u64, Failure> {
+        let newest = self.artifacts()?.first().map_or(0, |a| a.manifest.sequence);
+        Ok(newest.max(known).saturating_add(1))
     }
 
     /// One artifact: of a run, or the newest. One whose manifest is damaged is not passed over for an older one.
@@ -235,16 +257,37 @@ impl Store {
         })
     }
 
-    /// The artifact to bring back. The newest must be whole; what is left of a broken one is to be had by its run's name.
-    pub fn find_whole(&self, run: Option<&str>) -> Result<Artifact, Failure> {
-        let found = self.find(run)?;
+    /// The artifact to bring back: that of a run, or the newest that counts as good, which must be whole. What is left of a broken
+    /// one, and one that is suspect, are to be had by their run's name.
+    pub fn find_good(&self, run: Option<&str>) -> Result<Artifact, Failure> {
+        let mut found = self.find(run)?;
+        if run.is_none() && found.broken.is_none() && !found.manifest.is_good() {
+            let doubts = found.manifest.suspicion.clone().unwrap_or_default();
+            let good = self.artifacts()?.into_iter().find(|artifact| artifact.manifest.is_good());
+            found = good.ok_or_else(|| {
+                let what = format!("no artifact in `{}` counts as good", self.root.display());
+                let hint = format!("`--run {}` takes the newest there is", found.manifest.run);
+                Failure::new(Exit::Failed, what).caused_by(doubts).hint(hint)
+            })?;
+        }
         let (None, Some(why)) = (run, &found.broken) else { return Ok(found) };
-        let hint = match self.artifacts()?.into_iter().find(|a| a.broken.is_none()) {
+        let hint = match self.artifacts()?.into_iter().find(Artifact::is_good) {
             Some(whole) => format!("`--run {}` takes the newest whole one", whole.manifest.run),
             None => format!("`--run {}` takes what is left of it", found.manifest.run),
         };
         let what = format!("artifact `{}` is broken", found.path.display());
         Err(Failure::new(Exit::Failed, what).caused_by(why).hint(hint))
+    }
+
+    /// Those that were published after this one, the newest first.
+    pub fn newer_than(&self, artifact: &Artifact) -> Result<Vec<Artifact>, Failure> {
+        let all = self.artifacts()?.into_iter();
+        Ok(all.take_while(|other| other.manifest.run != artifact.manifest.run).collect())
+    }
+
+    /// The newest that counts as good.
+    pub fn last_good(&self) -> Result<Option<Artifact>, Failure> {
+        Ok(self.artifacts()?.into_iter().find(Artifact::is_good))
     }
 
     /// The artifact that [`Store::find`] would be asked for, if its manifest cannot be read: its directory, and why.
@@ -276,7 +319,7 @@ impl Store {
 
     /// Whether the job's directory is there, and can be trusted: what is restored from it, perhaps with the rights of root, must be
     /// what was saved.
-    fn is_there(&self) -> Result<bool, Failure> {
+    pub fn is_there(&self) -> Result<bool, Failure> {
         trust::check(&self.root)
     }
 }

@@ -44,5 +44,6 @@ fn item(policy: &Command) -> Item {
         reader: None,
         properties: BTreeMap::new(),
         left_out: vec![],
+        remark: None,
     }
 }

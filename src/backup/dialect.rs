@@ -23,6 +23,8 @@ pub enum Dialect {
         /// Codes that mean done, with something to look at.
         warning: Vec<u8>,
     },
+    /// A hidden command of govern itself: 0 is success, its error is the reason.
+    Govern,
     /// Anything else: 0 is success, the last line on standard error is the reason.
     Plain,
 }
@@ -105,6 +107,9 @@ impl Dialect {
             Dialect::PgDump => pg_dump(line),
             Dialect::Postgres => postgres(line),
             Dialect::Globals => globals(line),
+            Dialect::Govern => {
+                line.strip_prefix("error: ").map_or(Said::Nothing, |error| Said::Error(error.to_owned()))
+            }
             Dialect::Command { .. } | Dialect::Plain => Said::Nothing,
         }
     }
@@ -142,7 +147,7 @@ impl Dialect {
             // psql goes on after an error in its input, and exits with 0.
             (Dialect::Globals, Some(0)) if heard.error.is_some() => failed(&heard.error),
             (_, Some(0)) => warned(),
-            (Dialect::Globals | Dialect::PgDump | Dialect::Postgres, _) => failed(&heard.error),
+            (Dialect::Globals | Dialect::PgDump | Dialect::Postgres | Dialect::Govern, _) => failed(&heard.error),
             _ => failed(&heard.last_line),
         }
     }

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::dialect::Dialect;
-use super::tool::{Item, Prepared, Tool, file_stem};
+use super::tool::{Item, Prepared, Tool, path_stem};
+use crate::config::exclude;
 use crate::config::name::JobName;
 use crate::config::overlap;
 use crate::config::policy::Filesystem;
@@ -34,6 +35,17 @@ pub fn prepare(policy: &Filesystem, target: &Path, job: &JobName) -> Result<Prep
 pub fn look_at(policy: &Filesystem, source: &Path, own: Option<&Path>, mounts: &[Mount]) -> Result<Item, Failure> {
     let real = fs::canonical(source).map_err(|e| missing(source, &e))?;
     let patterns = patterns(&policy.exclude, source, &real);
+    if let Some(pattern) = exclude::of_source(&real, &patterns) {
+        let what = format!("pattern `{pattern}` leaves out source `{}` itself", source.display());
+        let error = Failure::new(Exit::Config, what);
+        return Err(match source == real {
+            true => error.hint("write it from the root of the machine"),
+            false => error.hint(format!(
+                "the source is a link to `{}`: write the pattern from the root of the machine",
+                real.display()
+            )),
+        });
+    }
     if let Some(own) = own.filter(|own| own.starts_with(&real) && !overlap::excluded(own, &real, &patterns)) {
         let target = own.parent().unwrap_or(own).display();
         return Err(Failure::new(
@@ -43,8 +55,25 @@ pub fn look_at(policy: &Filesystem, source: &Path, own: Option<&Path>, mounts: &
         .hint(format!("move the target, or add `{target}` to `exclude`")));
     }
     fs::probe_read(&real)?;
+    let untold = holes_untold(policy, &real, mounts);
     let left_out = if policy.one_file_system { not_descended(mounts, &real) } else { vec![] };
-    Ok(Item { left_out, ..item(policy, &patterns, source, &real) })
+    let item = item(policy, &patterns, source, &real, untold.is_none());
+    let remark = untold.map(|kind| {
+        let source = source.display();
+        format!("holes in files of `{source}` are saved as zeros: a file system of the type `{kind}` may name none, or all of a file")
+    });
+    Ok(Item { left_out, remark, ..item })
+}
+
+/// File systems that count the blocks of a file as they are. tar takes a file without blocks for one hole and does not read it, and
+/// what FUSE, network and stacked file systems count is anything.
+const HOLES_TOLD: [&str; 6] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs"];
+
+/// The type of a file system of this source on which tar must not look for holes, if it is to look for any.
+fn holes_untold<'a>(policy: &Filesystem, real: &Path, mounts: &'a [Mount]) -> Option<&'a str> {
+    let below = if policy.one_file_system { vec![] } else { mounts::below(mounts, real) };
+    let all = mounts::holding(mounts, real).into_iter().chain(below);
+    all.map(|mount| mount.kind.as_str()).find(|kind| policy.sparse && !HOLES_TOLD.contains(kind))
 }
 
 /// The patterns for one source. What is written from the root of the machine is written with the source's own name; where links
@@ -87,16 +116,17 @@ fn not_descended(mounts: &[Mount], real: &Path) -> Vec<String> {
     names
 }
 
-fn item(policy: &Filesystem, patterns: &[String], source: &Path, real: &Path) -> Item {
+fn item(policy: &Filesystem, patterns: &[String], source: &Path, real: &Path, holes: bool) -> Item {
     let label = source.display().to_string();
     Item {
         phase: "archive",
-        file: Some(format!("{}.tar", file_stem(&label))),
+        file: Some(format!("{}.tar", path_stem(&label))),
         label,
-        tool: Tool::reading(Dialect::TarCreate, create_argv(policy, patterns, real)),
+        tool: Tool::reading(Dialect::TarCreate, create_argv(policy, patterns, real, holes)),
         reader: Some(list_tool()),
         properties: BTreeMap::new(),
         left_out: vec![],
+        remark: None,
     }
 }
 
@@ -114,7 +144,7 @@ pub fn extract_tool(to: &Path) -> Tool {
     Tool::reading(Dialect::TarRead, argv)
 }
 
-fn create_argv(policy: &Filesystem, patterns: &[String], real: &Path) -> Vec<OsString> {
+fn create_argv(policy: &Filesystem, patterns: &[String], real: &Path, holes: bool) -> Vec<OsString> {
     let mut argv: Vec<OsString> = ["tar", "--create", "--file=-", BLOCKING_FACTOR].map(Into::into).into();
     // pax keeps nanoseconds and any length of name; access and change times would differ in each archive and restore nothing.
     argv.extend(["--format=posix", "--pax-option=delete=atime,delete=ctime"].map(Into::into));
@@ -123,7 +153,7 @@ fn create_argv(policy: &Filesystem, patterns: &[String], real: &Path) -> Vec<OsS
         (policy.acls, "--acls"),
         (policy.xattrs, "--xattrs"),
         (policy.xattrs, "--xattrs-include=*"),
-        (policy.sparse, "--sparse"),
+        (policy.sparse && holes, "--sparse"),
     ];
     argv.extend(switches.iter().filter(|(on, _)| *on).map(|(_, switch)| (*switch).into()));
     // Names in the archive are relative to the root of the machine: `etc/passwd`; for the root itself, `./etc/passwd`.
@@ -222,8 +252,30 @@ mod tests {
 
     #[test]
     fn the_root_of_the_machine_is_a_member_of_its_own() {
-        let argv = create_argv(&policy(&[], &[]), &[], Path::new("/"));
+        let argv = create_argv(&policy(&[], &[]), &[], Path::new("/"), true);
         assert_eq!(argv.last().unwrap(), ".");
-        assert_eq!(create_argv(&policy(&[], &[]), &[], Path::new("/etc")).last().unwrap(), "etc");
+        assert_eq!(create_argv(&policy(&[], &[]), &[], Path::new("/etc"), true).last().unwrap(), "etc");
+    }
+
+    #[test]
+    fn holes_are_looked_for_only_where_the_file_system_tells_them() {
+        let mounts = mounts::parse(
+            "1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / /home/a/cloud rw - fuse.rclone r rw\n3 1 0:8 / /srv rw - nfs4 s:/x rw\n\
+             4 1 8:2 / /data rw - xfs /dev/b rw\n",
+        );
+        let stays = policy(&[], &[]);
+        let descends = Filesystem { one_file_system: false, ..stays.clone() };
+        for (source, stays_on, below) in [
+            ("/etc", None, None),
+            ("/data/x", None, None),
+            ("/srv/y", Some("nfs4"), Some("nfs4")),
+            ("/home/a/cloud", Some("fuse.rclone"), Some("fuse.rclone")),
+            ("/home", None, Some("fuse.rclone")),
+        ] {
+            assert_eq!(holes_untold(&stays, Path::new(source), &mounts), stays_on, "{source}");
+            assert_eq!(holes_untold(&descends, Path::new(source), &mounts), below, "{source}");
+        }
+        let never = Filesystem { sparse: false, ..stays };
+        assert_eq!(holes_untold(&never, Path::new("/srv"), &mounts), None);
     }
 }

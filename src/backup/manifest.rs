@@ -30,15 +30,25 @@ pub struct Manifest {
     pub job: String,
     /// The run.
     pub run: String,
+    /// Its number among the artifacts of its job, from 1 in the order of publication. Those of older programs have 0: they come
+    /// before all others, in the order of their clocks.
+    #[serde(default)]
+    pub sequence: u64,
     /// The machine.
     pub host: String,
     /// `filesystem`, `pg_dump`, `command`.
     pub kind: String,
-    /// `ok` or `warning`.
+    /// `ok`, `warning` or `suspect`.
     pub state: State,
+    /// Why it is suspect.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub suspicion: Option<String>,
+    /// When somebody accepted it all the same, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accepted: Option<String>,
     /// When the run began, RFC 3339.
     pub started: String,
-    /// The same for sorting and retention.
+    /// The same for retention.
     pub started_at: Stamp,
     /// From the beginning of the run to this manifest, in seconds.
     pub seconds: f64,
@@ -73,6 +83,10 @@ pub struct File {
     /// Sizes and hash.
     #[serde(flatten)]
     pub stored: Stored,
+    /// What the program that would restore it counted: files and directories of an archive, parts of a dump. `None` where it was not
+    /// listed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub entries: Option<u64>,
     /// What a restore must know besides the content.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub properties: BTreeMap<String, String>,
@@ -111,6 +125,11 @@ impl From<Unreadable> for Failure {
 }
 
 impl Manifest {
+    /// Whether it counts as a good backup, as far as its run and people have said.
+    pub fn is_good(&self) -> bool {
+        self.state.is_good() || self.accepted.is_some()
+    }
+
     /// Bytes of all files on disk.
     pub fn stored_bytes(&self) -> u64 {
         self.files.iter().map(|f| f.stored.stored).sum()
@@ -123,10 +142,21 @@ impl Manifest {
 
     /// Writes it into the artifact's directory, durably.
     pub fn write(&self, directory: &Path) -> Result<(), Failure> {
-        let mut text = serde_json::to_string_pretty(self)
+        Ok(fs::create_file(&directory.join(FILE), self.text()?.as_bytes())?)
+    }
+
+    /// Writes it into the directory of an artifact that has one already, durably: there is always one, the old or this.
+    pub fn rewrite(&self, directory: &Path) -> Result<(), Failure> {
+        let fresh = directory.join(format!(".{FILE}.new"));
+        fs::remove_tree(&fresh)?;
+        fs::create_file(&fresh, self.text()?.as_bytes())?;
+        Ok(fs::rename_durable(&fresh, &directory.join(FILE))?)
+    }
+
+    fn text(&self) -> Result<String, Failure> {
+        let text = serde_json::to_string_pretty(self)
             .map_err(|e| Failure::new(Exit::Internal, "cannot write the manifest").because(&e))?;
-        text.push('\n');
-        Ok(fs::create_file(&directory.join(FILE), text.as_bytes())?)
+        Ok(text + "\n")
     }
 
     /// Reads the manifest of an artifact.
@@ -162,5 +192,63 @@ impl Manifest {
             ))),
             None => Ok(manifest),
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The manifest of an artifact with one file.
+    pub fn manifest(phase: &str, label: &str, entries: Option<u64>, plain: u64) -> Manifest {
+        let stored = Stored { plain, stored: plain, blake3: String::new(), method: "direct".to_owned() };
+        let (phase, label) = (phase.to_owned(), label.to_owned());
+        let file = File { name: "srv".to_owned(), phase, label, stored, entries, properties: BTreeMap::new() };
+        Manifest {
+            format: FORMAT,
+            written_by: "govern".to_owned(),
+            job: "srv".to_owned(),
+            run: "r".to_owned(),
+            sequence: 1,
+            host: "machine".to_owned(),
+            kind: "filesystem".to_owned(),
+            state: State::Ok,
+            suspicion: None,
+            accepted: None,
+            started: String::new(),
+            started_at: Stamp { us: 0, offset: 0 },
+            seconds: 0.0,
+            compression: Compression::None,
+            verified: "list".to_owned(),
+            files: vec![file],
+            left_out: vec![],
+            warnings: vec![],
+            versions: Versions::new(),
+            pg_dump: None,
+            phases: vec![],
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_an_older_program_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut value = serde_json::to_value(manifest("archive", "/srv", None, 1)).unwrap();
+        value.as_object_mut().unwrap().remove("sequence");
+        fs::create_file(&dir.path().join(FILE), value.to_string().as_bytes()).unwrap();
+        let read = Manifest::read(dir.path()).unwrap();
+        assert!(read.sequence == 0 && read.is_good() && read.files[0].entries.is_none());
+    }
+
+    #[test]
+    fn what_somebody_accepted_is_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut suspect = manifest("archive", "/srv", Some(0), 1);
+        (suspect.state, suspect.suspicion) = (State::Suspect, Some("it is empty".to_owned()));
+        suspect.write(dir.path()).unwrap();
+        assert!(!Manifest::read(dir.path()).unwrap().is_good());
+        suspect.accepted = Some("2026-11-23T05:29:00Z".to_owned());
+        suspect.rewrite(dir.path()).unwrap();
+        assert!(Manifest::read(dir.path()).unwrap().is_good());
+        assert_eq!(fs::list(dir.path()).unwrap().len(), 1);
     }
 }

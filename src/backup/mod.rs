@@ -6,6 +6,7 @@
 pub mod artifact;
 pub mod command;
 pub mod dialect;
+pub mod expect;
 pub mod filesystem;
 pub mod inspect;
 pub mod manifest;

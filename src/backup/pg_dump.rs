@@ -9,7 +9,7 @@ use globset::{Glob, GlobSetBuilder};
 
 use super::dialect::Dialect;
 use super::postgres::{conninfo, psql, refusal, rows, tool};
-use super::tool::{Item, Output, Prepared, Tool, file_stem};
+use super::tool::{Item, Output, Prepared, Tool, name_stem};
 use crate::config::policy::{Databases, Globals, PgDump, Verify};
 use crate::config::value::nearest;
 use crate::exit::Exit;
@@ -277,10 +277,12 @@ impl Client<'_> {
             phase: "globals",
             label: "roles and tablespaces".to_owned(),
             file: Some("globals.sql".to_owned()),
-            tool: tool(self.policy, self.run, Dialect::Postgres, "pg_dumpall", arguments),
+            tool: tool(self.policy, self.run, Dialect::Postgres, "pg_dumpall", arguments)
+                .env("PGCLIENTENCODING", "UTF8"),
             reader: None,
             properties: BTreeMap::new(),
             left_out: vec![],
+            remark: None,
         }
     }
 
@@ -290,17 +292,20 @@ impl Client<'_> {
             "--compress=0".into(),
             "--verbose".into(),
             "--no-password".into(),
+            // What it does by itself, unless the role has set another `client_encoding`.
+            format!("--encoding={}", database.encoding).into(),
             format!("--dbname={}", conninfo(&self.policy.connection, &database.name)).into(),
         ];
         let reader = (verify == Verify::List).then(|| list_tool(self.policy, self.run));
         Item {
             phase: "dump",
             label: database.name.clone(),
-            file: Some(format!("{}.dump", file_stem(&database.name))),
+            file: Some(format!("{}.dump", name_stem(&database.name))),
             tool: tool(self.policy, self.run, Dialect::PgDump, "pg_dump", arguments),
             reader,
             properties: database.properties(),
             left_out: vec![],
+            remark: None,
         }
     }
 }

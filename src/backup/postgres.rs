@@ -80,10 +80,16 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// What a role or a database may have set otherwise, and a query of ours relies on. As statements: a pooler refuses options that come
+/// with the connection.
+const SETTINGS: &str = "SET search_path = pg_catalog; SET statement_timeout = 0; SET lock_timeout = 0;
+     SET standard_conforming_strings = on";
+
 /// A psql that runs one statement and prints bare values.
 pub fn psql(policy: &PgDump, run: &str, database: &str, statement: &str) -> Tool {
-    let arguments: [OsString; 9] = [
+    let arguments: [OsString; 11] = [
         "--no-psqlrc".into(),
+        "--quiet".into(),
         "--no-password".into(),
         "--no-align".into(),
         "--tuples-only".into(),
@@ -92,9 +98,10 @@ pub fn psql(policy: &PgDump, run: &str, database: &str, statement: &str) -> Tool
         "--record-separator-zero".into(),
         "--set=ON_ERROR_STOP=1".into(),
         format!("--dbname={}", conninfo(&policy.connection, database)).into(),
+        format!("--command={SETTINGS}").into(),
         format!("--command={statement}").into(),
     ];
-    tool(policy, run, Dialect::Postgres, "psql", arguments)
+    tool(policy, run, Dialect::Postgres, "psql", arguments).env("PGCLIENTENCODING", "UTF8")
 }
 
 /// The rows psql printed, each cut into so many columns; the last one keeps what is left.

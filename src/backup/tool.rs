@@ -23,11 +23,15 @@ pub struct Tool {
     pub own_rights: bool,
 }
 
+/// Variables by which the environment of whoever starts a run would change what tar saves, or how it says so.
+const CHANGES_MEANING: [&str; 2] = ["TAR_OPTIONS", "POSIXLY_CORRECT"];
+
 impl Tool {
     /// A program whose messages are read, hence untranslated.
     pub fn reading(dialect: Dialect, argv: impl IntoIterator<Item = impl Into<OsString>>) -> Tool {
         // C.UTF-8 has the untranslated messages of C and leaves names that are no ASCII readable; where it is missing, C applies.
-        let env = vec![("LC_ALL".into(), Some("C.UTF-8".into())), ("LANGUAGE".into(), None)];
+        let mut env = vec![("LC_ALL".into(), Some("C.UTF-8".into())), ("LANGUAGE".into(), None)];
+        env.extend(CHANGES_MEANING.map(|name| (name.into(), None)));
         Tool {
             argv: argv.into_iter().map(Into::into).collect(),
             env,
@@ -40,7 +44,7 @@ impl Tool {
     /// A hidden command of govern itself, as part of the payload.
     pub fn govern(program: PathBuf, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Tool {
         let argv = std::iter::once(program.into_os_string()).chain(arguments.into_iter().map(Into::into)).collect();
-        Tool { argv, env: vec![], directory: "/".into(), dialect: Dialect::Plain, own_rights: true }
+        Tool { argv, env: vec![], directory: "/".into(), dialect: Dialect::Govern, own_rights: true }
     }
 
     /// The same with one more variable.
@@ -93,6 +97,8 @@ pub struct Item {
     pub properties: BTreeMap<String, String>,
     /// What is known beforehand not to be in it.
     pub left_out: Vec<String>,
+    /// What the log is to say of how it is made.
+    pub remark: Option<String>,
 }
 
 /// Names and versions of programs, for the manifest.
@@ -107,24 +113,36 @@ pub struct Prepared {
     pub versions: Versions,
 }
 
-/// A name for a file of an artifact, made from what it holds: `/var/www` becomes `var-www`. Letters, digits, `.`, `_`, `-` and
-/// `+` stay, everything else is escaped, so that two labels never share a name.
-pub fn file_stem(label: &str) -> String {
-    let trimmed = label.trim_matches('/');
+/// A name for a file of an artifact, made from the path that it holds: `/var/www` becomes `var-www`. Letters, digits, `.`, `_` and `+`
+/// stay, everything else is escaped, so that two paths never share a name.
+pub fn path_stem(path: &str) -> String {
+    let trimmed = path.trim_matches('/');
     if trimmed.is_empty() {
         return "root".to_owned();
     }
+    stem(trimmed, |byte| (byte == b'/').then_some('-'))
+}
+
+/// The same of a database, whose `-` stays and whose `/` is escaped.
+pub fn name_stem(name: &str) -> String {
+    stem(name, |byte| (byte == b'-').then_some('-'))
+}
+
+/// `plain` says what else than an escape a byte becomes.
+fn stem(label: &str, plain: impl Fn(u8) -> Option<char>) -> String {
     let mut stem = String::new();
-    for byte in trimmed.bytes() {
-        match byte {
-            b'/' => stem.push('-'),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'+' => stem.push(char::from(byte)),
-            b'-' if !label.starts_with('/') => stem.push('-'),
-            _ => stem.push_str(&format!("%{byte:02X}")),
+    for byte in label.bytes() {
+        match (plain(byte), byte) {
+            (Some(plain), _) => stem.push(plain),
+            (None, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'+') => stem.push(char::from(byte)),
+            (None, _) => stem.push_str(&format!("%{byte:02X}")),
         }
     }
     // No hidden files and no name longer than a directory takes; a cut name still begins like the label and stays unique.
-    let stem = if stem.starts_with('.') { format!("%2E{}", stem.trim_start_matches('.')) } else { stem };
+    let stem = match stem.strip_prefix('.') {
+        Some(rest) => format!("%2E{rest}"),
+        None => stem,
+    };
     if stem.len() <= 180 { stem } else { format!("{}%{:016X}", stem.chars().take(160).collect::<String>(), fnv(label)) }
 }
 
@@ -158,14 +176,17 @@ mod tests {
             ("/var/www", "var-www"),
             ("/var-www", "var%2Dwww"),
             ("/", "root"),
-            ("forum-2", "forum-2"),
             ("/srv/a b", "srv-a%20b"),
             ("/.git", "%2Egit"),
-            ("../x", "%2E-x"),
         ] {
-            assert_eq!(file_stem(label), stem);
+            assert_eq!(path_stem(label), stem);
         }
-        assert!(file_stem(&"/ä".repeat(300)).len() < 200);
+        for (name, stem) in
+            [("forum-2", "forum-2"), ("a/b", "a%2Fb"), ("a-b", "a-b"), ("/", "%2F"), ("../x", "%2E.%2Fx")]
+        {
+            assert_eq!(name_stem(name), stem);
+        }
+        assert!(path_stem(&"/ä".repeat(300)).len() < 200);
     }
 
     #[test]
@@ -179,7 +200,13 @@ mod tests {
         fn paths_never_share_a_stem(a in "/[a-c./ -]{1,6}", b in "/[a-c./ -]{1,6}") {
             prop_assume!(a.trim_matches('/') != b.trim_matches('/') && !a.contains("..") && !b.contains(".."));
             prop_assume!(!a.contains("//") && !b.contains("//"));
-            prop_assert_ne!(file_stem(&a), file_stem(&b));
+            prop_assert_ne!(path_stem(&a), path_stem(&b));
+        }
+
+        #[test]
+        fn databases_never_share_a_stem(a in "[a-c./ %-]{1,6}", b in "[a-c./ %-]{1,6}") {
+            prop_assume!(a != b);
+            prop_assert_ne!(name_stem(&a), name_stem(&b));
         }
     }
 }

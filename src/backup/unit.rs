@@ -111,6 +111,7 @@ pub async fn prepare(
         reader: None,
         properties: BTreeMap::new(),
         left_out: vec![],
+        remark: None,
     };
     Ok(Prepared { items: vec![item], versions: BTreeMap::new() })
 }

@@ -20,7 +20,7 @@ use crate::run::close;
 pub struct Args {
     /// Only this job
     job: Option<String>,
-    /// Only runs that ended like this: ok, warning, failed, cancelled, interrupted, skipped, running
+    /// Only runs that ended like this: ok, warning, suspect, failed, cancelled, interrupted, skipped, running
     #[arg(long, value_name = "STATE")]
     outcome: Option<State>,
     /// Only runs that began within this time

@@ -1,5 +1,6 @@
 //! The command line: parse, call, render. What a command does is elsewhere.
 
+mod accept;
 mod check;
 mod closed;
 mod context;
@@ -97,6 +98,8 @@ pub enum Command {
     Next(next::Args),
     /// Read an artifact back from the disk and check it
     Verify(verify::Args),
+    /// Let an artifact that is suspect count as good
+    Accept(accept::Args),
     /// Bring an artifact back, into a directory or a database
     Restore(restore::Args),
     /// End the run of a job, or take it out of the queue
@@ -158,6 +161,7 @@ pub fn main(args: Args) -> Result<u8, Failure> {
         Command::Log(args) => log::main(&context?, &args),
         Command::Next(args) => next::main(&context?, &args),
         Command::Verify(args) => verify::main(&context?, &args),
+        Command::Accept(args) => accept::main(&context?, &args),
         Command::Restore(args) => restore::main(&context?, args),
         Command::Cancel(args) => order::cancel(&context?, &args),
         Command::Pause(args) => order::pause(&context?, &args),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::context::block_on;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::kernel::{durable, fs};
+use crate::kernel::{self, durable, fs, removal};
 use crate::run::unit::follow;
 
 /// `govern flush`.
@@ -23,11 +23,17 @@ pub struct RemoveArgs {
 
 /// Makes the files of a directory, and their names, durable.
 pub fn flush(args: &FlushArgs) -> Result<u8, Failure> {
-    for file in fs::list(&args.directory)? {
-        durable::sync_file(&file)?;
-    }
-    durable::sync_dir(&args.directory)?;
+    let all = || {
+        fs::list(&args.directory)?.iter().try_for_each(|file| durable::sync_file(file))?;
+        durable::sync_dir(&args.directory)
+    };
+    all().map_err(in_a_line)?;
     Ok(Exit::Ok.code())
+}
+
+/// The worker reads a line.
+fn in_a_line(error: kernel::Error) -> Failure {
+    Failure::new(Exit::Failed, Failure::from(error).one_line())
 }
 
 /// `govern follow`.
@@ -42,10 +48,9 @@ pub fn follow(args: &FollowArgs) -> Result<u8, Failure> {
     block_on(follow::follow(&args.unit, args.record.as_deref()))
 }
 
-/// Unlinks trees.
+/// Unlinks trees, each as far as that goes.
 pub fn remove(args: &RemoveArgs) -> Result<u8, Failure> {
-    for path in &args.paths {
-        fs::remove_tree(path)?;
-    }
+    let removed: Vec<kernel::Result<()>> = args.paths.iter().map(|path| removal::remove(path)).collect();
+    removed.into_iter().collect::<kernel::Result<()>>().map_err(in_a_line)?;
     Ok(Exit::Ok.code())
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::admission::keys::{AdmissionKeys, DaemonKeys, RetryKeys};
+use super::expect::ExpectKeys;
 use super::governor::keys::GovernorKeys;
 use super::limits::keys::{CommonKeys, LimitsKeys};
 use super::policy::{Compression, Globals, IoClass, Verify};
@@ -115,6 +116,8 @@ pub struct Shared {
     pub limits: Section<LimitsKeys>,
     /// `[artifact]`
     pub artifact: Section<ArtifactKeys>,
+    /// `[expect]`
+    pub expect: Section<ExpectKeys>,
     /// `[retention]`
     pub retention: Section<RetentionKeys>,
     /// `[retry]`
@@ -305,6 +308,7 @@ impl Shared {
             log_keep: r.key("log_keep", value::or_word("forever", shapes::span(3600, 36_500 * DAY))),
             limits: r.section("limits", LimitsKeys::read),
             artifact: r.section("artifact", ArtifactKeys::read),
+            expect: r.section("expect", ExpectKeys::read),
             retention: r.section("retention", RetentionKeys::read),
             retry: r.section("retry", RetryKeys::read),
         }

@@ -11,6 +11,8 @@ pub mod admission;
 mod after;
 pub mod diagnostic;
 pub mod dirs;
+pub mod exclude;
+pub mod expect;
 pub mod fragment;
 pub mod governor;
 mod kinds;

@@ -49,6 +49,7 @@ mod tests {
             compression: Compression::None,
             verify: Verify::List,
             min_free: None,
+            expect: Default::default(),
             retention: None,
         };
         of(&filesystem, &artifact, &"etc".parse().unwrap()).map(|path| path.display().to_string())

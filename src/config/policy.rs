@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::admission::{Admission, Retry};
+use super::expect::Expect;
 use super::governor::Governor;
 use super::limits::{Limits, SliceLimits};
 use super::name::JobName;
@@ -170,7 +171,7 @@ pub struct Unit {
     pub name: String,
 }
 
-/// `[artifact]` and `[retention]`: where results go, how they are checked, how long they stay.
+/// `[artifact]`, `[expect]` and `[retention]`: where results go, how they are checked, how long they stay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArtifactPolicy {
     /// Directory that holds `JOB/RUN/`. Absolute.
@@ -181,6 +182,9 @@ pub struct ArtifactPolicy {
     pub verify: Verify,
     /// Room that must be left on the target's file system before a run starts.
     pub min_free: Option<Free>,
+    /// What it must have to count as good.
+    #[serde(default)]
+    pub expect: Expect,
     /// Which artifacts stay; `None` keeps all.
     pub retention: Option<Retention>,
 }

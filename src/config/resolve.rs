@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use super::admission;
 use super::diagnostic::{Diagnostic, Diagnostics, FileId, Place, quoted};
+use super::exclude;
+use super::expect;
 use super::fragment::{Defaults, JobFile, KindName, Shared};
 use super::governor;
 use super::kinds;
@@ -102,6 +104,9 @@ pub fn job(
     let admission = admission::merge::admission(&mut merge, &typed.admission.keys, &low.admission.keys);
     let retry = admission::merge::retry(&mut merge, &typed.shared.retry, &low.shared.retry.keys);
     let (kind, artifact) = (kind?, artifact?);
+    if let Kind::Filesystem(filesystem) = &kind {
+        no_source_is_left_out(&mut merge, typed, filesystem);
+    }
     if let (Kind::Filesystem(filesystem), Some(artifact)) = (&kind, &artifact) {
         target_is_outside(&mut merge, typed, defaults, filesystem, artifact, name);
     }
@@ -243,8 +248,9 @@ fn artifact(
     let compression = merge.or_default("artifact.compression", &[&job.compression, &low.compression], zstd, "\"zstd\"");
     let verify = verify(merge, kind, &job.verify, &low.verify);
     let min_free = merge.optional("artifact.min_free", &[&job.min_free, &low.min_free]);
+    let expect = expect::expect(merge, verify, &typed.shared.expect.keys, &defaults.expect.keys);
     let retention = retention(merge, typed, defaults);
-    Some(ArtifactPolicy { target: target?, compression, verify, min_free, retention })
+    Some(ArtifactPolicy { target: target?, compression, verify, min_free, expect, retention })
 }
 
 /// The output of a command is of no known shape, so it can be hashed and not listed. `list` from `[defaults]` is meant
@@ -296,7 +302,9 @@ fn retention(merge: &mut Merge<'_>, typed: &JobFile, defaults: &Shared) -> Optio
 
 /// A command that keeps no output has nothing to put anywhere, and what a unit makes is its own affair.
 fn no_artifact(merge: &mut Merge<'_>, kind: KindName, typed: &JobFile) -> bool {
-    let sections = [("artifact", &typed.shared.artifact.place), ("retention", &typed.shared.retention.place)];
+    let typed = &typed.shared;
+    let sections =
+        [("artifact", &typed.artifact.place), ("expect", &typed.expect.place), ("retention", &typed.retention.place)];
     let mut clear = true;
     for (name, place) in sections {
         let Some(place) = place else { continue };
@@ -314,6 +322,26 @@ fn no_artifact(merge: &mut Merge<'_>, kind: KindName, typed: &JobFile) -> bool {
         merge.out.push(Diagnostic::error(place.clone(), message).hint(hint));
     }
     clear
+}
+
+/// A run would refuse it, and sees links besides. It is no error here: what was saved so far must come back with this policy, too.
+fn no_source_is_left_out(merge: &mut Merge<'_>, typed: &JobFile, filesystem: &super::policy::Filesystem) {
+    let keys = &typed.filesystem.keys;
+    let (Some(sources), Some(patterns)) = (keys.sources.given(), keys.exclude.given()) else { return };
+    for source in &filesystem.sources {
+        let Some(pattern) = exclude::of_source(source, &filesystem.exclude) else { continue };
+        let message = format!(
+            "pattern {} leaves out source {} itself: no run of this job begins",
+            quoted(pattern),
+            quoted(&source.to_string_lossy())
+        );
+        let warning =
+            Diagnostic::warning(patterns.place.clone(), message).also(sources.place.clone(), "is to be saved");
+        merge.out.push(warning.hint(format!(
+            "write the pattern from the root of the machine: `{}/NAME`",
+            source.to_string_lossy().trim_end_matches('/')
+        )));
+    }
 }
 
 fn target_is_outside(

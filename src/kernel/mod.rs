@@ -30,6 +30,7 @@ pub mod process;
 pub mod procfs;
 pub mod psi;
 pub mod reader;
+pub mod removal;
 pub mod sensors;
 pub mod socket;
 pub mod sockets;

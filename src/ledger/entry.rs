@@ -18,6 +18,8 @@ pub enum State {
     Ok,
     /// Done, with something to look at.
     Warning,
+    /// Published, and not trusted: it has less than is expected. It counts as good once somebody has accepted it.
+    Suspect,
     /// Not done.
     Failed,
     /// Ended because somebody asked.
@@ -30,10 +32,11 @@ pub enum State {
 
 impl State {
     /// Every state, for completeness checks and help texts.
-    pub const ALL: [State; 7] = [
+    pub const ALL: [State; 8] = [
         State::Running,
         State::Ok,
         State::Warning,
+        State::Suspect,
         State::Failed,
         State::Cancelled,
         State::Interrupted,
@@ -46,6 +49,7 @@ impl State {
             State::Running => "running",
             State::Ok => "ok",
             State::Warning => "warning",
+            State::Suspect => "suspect",
             State::Failed => "failed",
             State::Cancelled => "cancelled",
             State::Interrupted => "interrupted",
@@ -134,6 +138,11 @@ pub enum Entry {
         at: Stamp,
         /// Whether it was whole.
         good: bool,
+    },
+    /// An artifact that was suspect is trusted from now on.
+    Accepted {
+        /// Where it lies.
+        path: PathBuf,
     },
     /// An artifact was removed by retention.
     Removed {
@@ -343,6 +352,17 @@ pub struct Published {
     pub plain: u64,
     /// How it was verified before: `none`, `hash`, `list`.
     pub verified: String,
+    /// Its number among the artifacts of its job, from 1 in the order of publication; 0 where an older program published it.
+    #[serde(default)]
+    pub sequence: u64,
+    /// Whether it counts as a good backup: it is not suspect.
+    #[serde(default = "yes")]
+    pub trusted: bool,
+}
+
+/// What older programs published was good.
+fn yes() -> bool {
+    true
 }
 
 #[cfg(test)]

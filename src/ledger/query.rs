@@ -223,17 +223,34 @@ impl Ledger {
         })
     }
 
-    /// The newest artifact of a job that nobody is known to have removed, that was not found broken, and that `lies_there` still.
+    /// The newest artifact of a job that nobody is known to have removed, that is trusted, was not found broken, and `lies_there` still.
     pub fn last_good(&self, job: &str, lies_there: impl Fn(&Path) -> bool) -> Result<Option<ArtifactRow>> {
         self.sql("read artifacts", |c| {
             let mut statement = c.prepare(
                 "SELECT path, run, published_us, published_offset, stored_bytes, plain_bytes, verified, checked_good
-                 FROM artifacts WHERE job = ?1 AND removed_us IS NULL AND checked_good IS NOT 0
-                 ORDER BY published_us DESC",
+                 FROM artifacts WHERE job = ?1 AND removed_us IS NULL AND checked_good IS NOT 0 AND trusted
+                 ORDER BY sequence DESC, published_us DESC",
             )?;
             let rows = statement.query_map([job], artifact_row)?;
             let mut good = rows.filter(|row| row.as_ref().map_or(true, |row| lies_there(&row.path)));
             good.next().transpose()
+        })
+    }
+
+    /// Where the artifacts lie that runs made whose id begins like this.
+    pub fn artifacts_of(&self, run: &str) -> Result<Vec<PathBuf>> {
+        self.sql("look for an artifact", |c| {
+            c.prepare("SELECT path FROM artifacts WHERE run >= ?1 AND run < ?1 || '~' AND removed_us IS NULL ORDER BY run LIMIT 10")?
+                .query_map([run], |row| row.get::<_, String>(0).map(PathBuf::from))?
+                .collect()
+        })
+    }
+
+    /// The highest number that an artifact of a job has got; 0 where there is none.
+    pub fn last_sequence(&self, job: &str) -> Result<u64> {
+        self.sql("read artifacts", |c| {
+            c.query_row("SELECT coalesce(max(sequence), 0) FROM artifacts WHERE job = ?1", [job], |row| row.get(0))
+                .map(unsigned)
         })
     }
 

@@ -147,4 +147,12 @@ pub const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (job, what)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- The order of artifacts is that of their publication, and no clock's. Those of older programs have the number 0, and come first.
+    ALTER TABLE artifacts ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+    -- What is suspect is trusted once somebody has accepted it.
+    ALTER TABLE artifacts ADD COLUMN trusted INTEGER NOT NULL DEFAULT 1;
+    DROP INDEX artifacts_of_job;
+    CREATE INDEX artifacts_of_job ON artifacts (job, sequence DESC, published_us DESC);
+",
 ];

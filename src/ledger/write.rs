@@ -29,6 +29,10 @@ fn apply(tx: &Connection, entry: &Entry) -> rusqlite::Result<()> {
             .prepare_cached("UPDATE artifacts SET checked_us = ?2, checked_good = ?3 WHERE path = ?1")?
             .execute((path.to_string_lossy(), at.us, good))
             .map(drop),
+        Entry::Accepted { path } => tx
+            .prepare_cached("UPDATE artifacts SET trusted = 1 WHERE path = ?1")?
+            .execute([path.to_string_lossy()])
+            .map(drop),
         Entry::Removed { path, at } => tx
             .prepare_cached("UPDATE artifacts SET removed_us = ?2 WHERE path = ?1")?
             .execute((path.to_string_lossy(), at.us))
@@ -142,14 +146,14 @@ fn usual(tx: &Connection, it: &UsualSeen) -> rusqlite::Result<()> {
 
 fn published(tx: &Connection, it: &Published) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO artifacts (path, run, job, published_us, published_offset, stored_bytes, plain_bytes, verified)
-         VALUES (:path, :run, :job, :us, :offset, :stored, :plain, :verified)
+        "INSERT INTO artifacts (path, run, job, published_us, published_offset, stored_bytes, plain_bytes, verified, sequence, trusted)
+         VALUES (:path, :run, :job, :us, :offset, :stored, :plain, :verified, :sequence, :trusted)
          ON CONFLICT (path) DO NOTHING",
     )?
     .execute(named_params! {
         ":path": it.path.to_string_lossy(), ":run": it.run, ":job": it.job, ":us": it.at.us, ":offset": it.at.offset,
         ":stored": signed(it.stored), ":plain": signed(it.plain),
-        ":verified": it.verified,
+        ":verified": it.verified, ":sequence": signed(it.sequence), ":trusted": it.trusted,
     })
     .map(drop)
 }

@@ -90,6 +90,7 @@ impl Live {
                 if let Some(failure) = failure.as_ref().filter(|_| *state != State::Cancelled) {
                     let (word, color) = match state {
                         State::Warning => ("warning", AnsiColor::Yellow),
+                        State::Suspect => ("suspect", AnsiColor::Red),
                         _ => ("error", AnsiColor::Red),
                     };
                     let style = color.on_default().bold();

@@ -22,6 +22,6 @@ fn style(state: State) -> Style {
         State::Ok => AnsiColor::Green.on_default(),
         State::Running => AnsiColor::Cyan.on_default(),
         State::Warning | State::Skipped | State::Cancelled => AnsiColor::Yellow.on_default(),
-        State::Failed | State::Interrupted => AnsiColor::Red.on_default().bold(),
+        State::Failed | State::Interrupted | State::Suspect => AnsiColor::Red.on_default().bold(),
     }
 }

@@ -1,5 +1,8 @@
 //! The phases of a backup: wait, prepare, one for each source or database, flush, verify, publish, retain.
 
+mod publish;
+mod retain;
+
 use std::path::{Path, PathBuf};
 
 use super::phase::{Ending, Open};
@@ -8,27 +11,30 @@ use super::request::{Action, Request, RunDir};
 use super::stage::taps::Use;
 use super::stage::{Fallen, Outcome, Stage, Work};
 use crate::backup::artifact::Store;
-use crate::backup::manifest::{File, Manifest, Phase};
+use crate::backup::manifest::{File, Manifest};
 use crate::backup::prepare::{check_space, prepare};
-use crate::backup::retention::{self, Candidate, Fate};
 use crate::backup::tool::{Item, Prepared, Tool};
-use crate::backup::{manifest, verify as checks};
+use crate::backup::verify as checks;
 use crate::config::policy::{ArtifactPolicy, Kind, Verify};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::human;
 use crate::kernel::account::Account;
-use crate::kernel::clock::Stamp;
 use crate::kernel::lock::Lock;
 use crate::kernel::{account, fs, process};
-use crate::ledger::Ledger;
-use crate::ledger::entry::{Entry, Published, State};
+use crate::ledger::entry::State;
+use publish::{describe, doubt, publish};
+use retain::{remove_tool, retain};
+
+pub use retain::fates;
 
 /// What a run came to.
 #[derive(Debug, Default)]
 pub struct Done {
     /// Something to look at, if there is.
     pub warning: Option<String>,
+    /// Why the artifact does not count as good, if it does not.
+    pub suspicion: Option<Failure>,
     /// The artifact it published.
     pub artifact: Option<PathBuf>,
     /// For `govern exec`: the command's own exit code, and what it means if it is not 0.
@@ -47,7 +53,7 @@ pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Resu
     let policy = &request.policy;
     let store = policy.artifact.as_ref().map(|a| Store::new(&a.target, &policy.job));
     // The lock goes with the end of this function: nobody else works in the job's directory until then.
-    let (mut prepared, _lock) =
+    let (mut prepared, _lock, warning) =
         stage.phase("prepare", None, async |stage, open| ready(stage, open, request, store.as_ref()).await).await?;
     if let Kind::Unit(_) = policy.kind {
         let record = RunDir::of(state_dir, &request.run).invocation();
@@ -57,7 +63,7 @@ pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Resu
         (Some(policy), Some(store)) => Some(Site { policy, partial: store.partial(&request.run), store }),
         _ => None,
     };
-    let made = make(stage, request, &prepared, site.as_ref()).await;
+    let made = make(stage, request, &prepared, site.as_ref(), state_dir).await;
     let (mut done, site) = match (made, site) {
         (Ok(done), Some(site)) => (done, site),
         (made, None) => return made,
@@ -67,13 +73,13 @@ pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Resu
         }
     };
     done.artifact = Some(site.store.published(&request.run));
+    done.warning = done.warning.or(warning);
     if site.policy.retention.is_some() {
         let retained =
             stage.phase("retain", None, async |stage, open| retain(stage, open, &site, state_dir).await).await;
-        if let Err(failure) = retained {
-            // The artifact has its name: what went wrong behind it does not undo the backup.
-            done.warning = done.warning.or(Some(format!("old artifacts are left: {}", failure.one_line())));
-        }
+        // The artifact has its name: what went wrong behind it does not undo the backup.
+        let trouble = retained.unwrap_or_else(|failure| Some(failure.one_line()));
+        done.warning = done.warning.or(trouble.map(|trouble| format!("old artifacts are left: {trouble}")));
     }
     Ok(done)
 }
@@ -84,6 +90,7 @@ async fn make(
     request: &Request,
     prepared: &Prepared,
     site: Option<&Site<'_>>,
+    state_dir: &Path,
 ) -> Result<Done, Failure> {
     let mut done = Done::default();
     let mut outcomes = Vec::new();
@@ -104,16 +111,24 @@ async fn make(
     stage.phase("flush", None, async |stage, open| flush(stage, open, site).await).await?;
     let mut manifest = describe(request, prepared, site, &outcomes);
     if site.policy.verify != Verify::None {
+        let mut counted = vec![];
         for file in &manifest.files {
             let work = async |stage: &mut Stage, open: &Open| {
                 verify_file(stage, open, &manifest, file, &site.partial, site.policy.verify, &request.run).await
             };
-            stage.phase("verify", Some(&file.name), work).await?;
+            counted.push(stage.phase("verify", Some(&file.name), work).await?);
         }
+        manifest.files.iter_mut().zip(counted).for_each(|(file, entries)| file.entries = entries);
     }
-    stage.phase("publish", None, async |stage, _| publish(stage, request, site, &mut manifest).await).await?;
+    doubt(request, site, &mut manifest, &mut done)?;
+    stage
+        .phase("publish", None, async |stage, _| publish(stage, request, site, &mut manifest, state_dir).await)
+        .await?;
     Ok(done)
 }
+
+/// What a backup begins with: the programs, the lock on the target, and something to look at, if there is.
+type Ready = (Prepared, Option<Lock>, Option<String>);
 
 /// Finds out everything that could fail, and makes room to write into.
 async fn ready(
@@ -121,7 +136,7 @@ async fn ready(
     open: &Open,
     request: &Request,
     store: Option<&Store>,
-) -> Result<(Ending, (Prepared, Option<Lock>)), Fallen> {
+) -> Result<(Ending, Ready), Fallen> {
     let policy = &request.policy;
     let account = payload_account(policy.supervision.user.as_deref())?;
     stage.set_account(account);
@@ -134,24 +149,17 @@ async fn ready(
     let search = process::search_path();
     let prepared =
         prepare(policy, &request.run, search.as_deref(), &mut async |tool| stage.ask(open, tool).await).await?;
-    let mut lock = None;
+    for remark in prepared.items.iter().filter_map(|item| item.remark.as_deref()) {
+        stage.recorder.note(remark).await;
+    }
+    let (mut lock, mut warning) = (None, None);
     if let Some(store) = store {
         store.create()?;
         lock = Some(store.lock(&request.run)?);
-        let leftovers = store.leftovers()?;
-        if !leftovers.is_empty() {
-            stage
-                .recorder
-                .note(&format!(
-                    "{} left behind by earlier runs is removed",
-                    human::count(leftovers.len(), "directory", "directories")
-                ))
-                .await;
-            remove(stage, open, &leftovers).await?;
-        }
+        warning = retain::clear(stage, open, store).await?;
         store.begin(&request.run)?;
     }
-    Ok((Ending::ok(), (prepared, lock)))
+    Ok((retain::ending(warning.clone()), (prepared, lock, warning)))
 }
 
 /// The account of a policy's `user`, if it is another than this process's.
@@ -204,7 +212,8 @@ async fn flush(stage: &mut Stage, open: &Open, site: &Site<'_>) -> Result<(Endin
     outcome.into_ending("flushing the artifact to the disk").map(|(ending, _)| (ending, ()))
 }
 
-/// Reads one file of an artifact back from the disk, and has it listed by the program that would restore it.
+/// Reads one file of an artifact back from the disk, and has it listed by the program that would restore it; how many entries that
+/// counted.
 pub async fn verify_file(
     stage: &mut Stage,
     open: &Open,
@@ -213,7 +222,7 @@ pub async fn verify_file(
     directory: &Path,
     verify: Verify,
     run: &str,
-) -> Result<(Ending, ()), Fallen> {
+) -> Result<(Ending, Option<u64>), Fallen> {
     let expect = Some(Expected { stored: file.stored.stored, blake3: file.stored.blake3.clone() });
     let spec = PumpSpec {
         direction: Direction::Load { path: directory.join(&file.name), expect },
@@ -227,141 +236,9 @@ pub async fn verify_file(
     };
     let outcome = stage.perform(open, work).await?;
     let (mut ending, outcome) = outcome.into_ending(&format!("verifying `{}`", file.name))?;
-    if reader.is_some() {
-        ending.message = Some(human::count(outcome.lines as usize, "entry", "entries"));
-    }
-    Ok((ending, ()))
-}
-
-async fn publish(
-    stage: &mut Stage,
-    request: &Request,
-    site: &Site<'_>,
-    manifest: &mut Manifest,
-) -> Result<(Ending, ()), Fallen> {
-    manifest.seconds = stage.recorder.times().wall as f64 / 1e6;
-    manifest.phases = stage
-        .recorder
-        .closed()
-        .iter()
-        // A dump closes a part for each of its tables: the ledger has those, the manifest has phases.
-        .filter(|closed| closed.top)
-        .map(|phase| Phase {
-            name: phase.name.clone(),
-            detail: phase.detail.clone(),
-            state: phase.state,
-            started: phase.started.rfc3339(),
-            seconds: phase.times.wall as f64 / 1e6,
-        })
-        .collect();
-    manifest.write(&site.partial)?;
-    let path = site.store.publish(&request.run)?;
-    stage
-        .recorder
-        .published(Published {
-            run: request.run.clone(),
-            job: request.policy.job.to_string(),
-            path,
-            at: Stamp::now(),
-            stored: manifest.stored_bytes(),
-            plain: manifest.plain_bytes(),
-            verified: manifest.verified.clone(),
-        })
-        .await;
-    Ok((Ending::ok(), ()))
-}
-
-fn describe(request: &Request, prepared: &Prepared, site: &Site<'_>, outcomes: &[Outcome]) -> Manifest {
-    let compression = site.policy.compression;
-    let file = |(item, outcome): (&Item, &Outcome)| {
-        Some(File {
-            name: format!("{}{}", item.file.as_ref()?, compression.suffix()),
-            phase: item.phase.to_owned(),
-            label: item.label.clone(),
-            stored: outcome.stored()?,
-            properties: item.properties.clone(),
-        })
-    };
-    let warned = outcomes.iter().any(|o| o.verdict.state == State::Warning);
-    Manifest {
-        format: manifest::FORMAT,
-        written_by: format!("govern {}", env!("CARGO_PKG_VERSION")),
-        job: request.policy.job.to_string(),
-        run: request.run.clone(),
-        host: process::host_name(),
-        kind: request.policy.kind.name().to_owned(),
-        state: if warned { State::Warning } else { State::Ok },
-        started: request.asked_at.rfc3339(),
-        started_at: request.asked_at,
-        seconds: 0.0,
-        compression,
-        verified: checks::word(site.policy.verify).to_owned(),
-        files: prepared.items.iter().zip(outcomes).filter_map(file).collect(),
-        left_out: prepared
-            .items
-            .iter()
-            .zip(outcomes)
-            .flat_map(|(i, o)| [i.left_out.clone(), o.heard.left_out.clone()].concat())
-            .collect(),
-        warnings: outcomes.iter().flat_map(|o| o.heard.warnings.clone()).collect(),
-        versions: prepared.versions.clone(),
-        pg_dump: match &request.policy.kind {
-            Kind::PgDump(kind) => Some(kind.clone()),
-            Kind::Filesystem(_) | Kind::Command(_) | Kind::Unit(_) => None,
-        },
-        phases: vec![],
-    }
-}
-
-/// What retention would do now. `next` is the run that is about to publish, if it has not yet.
-pub fn fates(
-    store: &Store,
-    policy: &ArtifactPolicy,
-    state_dir: &Path,
-    next: Option<(&str, Stamp)>,
-) -> Result<Vec<Fate>, Failure> {
-    let Some(rules) = &policy.retention else { return Ok(vec![]) };
-    let broken = match Ledger::open_to_read(state_dir)? {
-        Some(ledger) => ledger.broken_artifacts()?,
-        None => vec![],
-    };
-    let next = next.map(|(run, at)| Candidate { run: run.to_owned(), at, good: true });
-    let present = store.artifacts()?.into_iter().map(|a| Candidate {
-        run: a.manifest.run.clone(),
-        at: a.manifest.started_at,
-        good: a.broken.is_none() && !broken.contains(&a.path),
-    });
-    let candidates: Vec<Candidate> = next.into_iter().chain(present).collect();
-    Ok(retention::decide(&candidates, rules))
-}
-
-async fn retain(stage: &mut Stage, open: &Open, site: &Site<'_>, state_dir: &Path) -> Result<(Ending, ()), Fallen> {
-    let fates = fates(&site.store, site.policy, state_dir, None)?;
-    let mut doomed = Vec::new();
-    for artifact in site.store.artifacts()? {
-        let fate = fates.iter().find(|f| f.run == artifact.manifest.run);
-        if fate.is_some_and(|f| f.kept_by.is_empty()) {
-            doomed.push(site.store.withdraw(&artifact)?);
-            stage.recorder.note(&format!("retention removes `{}`", artifact.path.display())).await;
-            stage.recorder.artifact(Entry::Removed { path: artifact.path, at: Stamp::now() });
-        }
-    }
-    let message = format!("{} kept, {} removed", fates.len() - doomed.len(), doomed.len());
-    if !doomed.is_empty() {
-        remove(stage, open, &doomed).await?;
-    }
-    Ok((Ending { message: Some(message), ..Ending::ok() }, ()))
-}
-
-/// Unlinks trees, from within the payload.
-async fn remove(stage: &mut Stage, open: &Open, paths: &[PathBuf]) -> Result<(), Fallen> {
-    let outcome = stage.perform(open, Work::Tool(&remove_tool(paths)?, Use::Log)).await?;
-    outcome.into_ending("removing old files").map(|_| ())
-}
-
-fn remove_tool(paths: &[PathBuf]) -> Result<Tool, Failure> {
-    let arguments = std::iter::once("remove".into()).chain(paths.iter().map(|p| p.clone().into_os_string()));
-    Ok(Tool::govern(process::own_program()?, arguments))
+    let entries = reader.is_some().then_some(outcome.lines);
+    ending.message = entries.map(|entries| human::count(entries as usize, "entry", "entries"));
+    Ok((ending, entries))
 }
 
 /// Puts away what a run had begun. What cannot be removed now is removed by the next run.

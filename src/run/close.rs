@@ -184,7 +184,9 @@ fn published(run_dir: &RunDir, run: &str) -> Option<Entry> {
         at: manifest.started_at,
         stored: manifest.stored_bytes(),
         plain: manifest.plain_bytes(),
-        verified: manifest.verified,
+        verified: manifest.verified.clone(),
+        sequence: manifest.sequence,
+        trusted: manifest.is_good(),
     }))
 }
 

@@ -7,6 +7,7 @@
 //! Invariants: one worker a run, one run of a job at a time; a phase that has a start has an end; nothing of a payload
 //! outlives its run; an artifact appears whole or not at all.
 
+pub mod accept;
 pub mod backup;
 pub mod close;
 pub mod control;

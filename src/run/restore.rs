@@ -16,7 +16,7 @@ use crate::ledger::State;
 /// Brings an artifact back.
 pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>, wish: &Wish) -> Result<Done, Failure> {
     let work = async |stage: &mut Stage, open: &Open| {
-        let (artifact, lock) = find(stage, request, wanted)?;
+        let (artifact, lock) = find(stage, request, wanted).await?;
         if !matches!(request.policy.kind, Kind::PgDump(_)) {
             // Owners and modes are given back with govern's own rights, whoever may read the sources.
             stage.set_account(None);

@@ -7,6 +7,7 @@ use super::phase::{Ending, Open};
 use super::request::Request;
 use super::stage::{Fallen, Stage};
 use crate::backup::artifact::{Artifact, Store};
+use crate::backup::manifest::Manifest;
 use crate::config::policy::Verify;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -40,7 +41,11 @@ pub async fn run(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> 
         }
     }
     stage.recorder.artifact(Entry::Verified { path: path.clone(), at: Stamp::now(), good: true });
-    Ok(Done { artifact: Some(path.clone()), ..Done::default() })
+    let warning = (!manifest.is_good()).then(|| {
+        let why = manifest.suspicion.as_deref().unwrap_or_default();
+        format!("what is in it is whole, and it is suspect all the same: {why}")
+    });
+    Ok(Done { artifact: Some(path.clone()), warning, ..Done::default() })
 }
 
 /// The artifact counts no more if it was condemned. That it could not be looked at (a tool that is missing, a disk that fails, a
@@ -74,9 +79,15 @@ fn find_to_check(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> 
 }
 
 /// The artifact to bring back.
-pub fn find(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Found, Failure> {
+pub async fn find(stage: &mut Stage, request: &Request, wanted: Option<&str>) -> Result<Found, Failure> {
     let (store, lock) = store(stage, request, wanted)?;
-    Ok((store.find_whole(wanted)?, lock))
+    let artifact = store.find_good(wanted)?;
+    for newer in store.newer_than(&artifact)?.iter().filter(|newer| wanted.is_none() && newer.broken.is_none()) {
+        let Manifest { run, suspicion, .. } = &newer.manifest;
+        let why = suspicion.as_deref().unwrap_or("it does not count as good");
+        stage.recorder.note(&format!("run {run} is newer, and left alone: {why}; `--run {run}` takes it")).await;
+    }
+    Ok((artifact, lock))
 }
 
 /// Where the artifact lies, locked, and the account its tools run as.

@@ -174,6 +174,10 @@ async fn conclude(stage: Stage, request: &Request, done: Result<Done, Failure>) 
 
 fn succeeded(done: Done) -> Conclusion {
     let artifact = done.artifact.map(|path| path.display().to_string());
+    if let Some(suspicion) = done.suspicion {
+        let (state, code) = (State::Suspect, suspicion.code);
+        return Conclusion { state, code, failure: Some(suspicion), artifact, by_command: false };
+    }
     let of = |state, exit: Exit, why: Option<String>, by_command| Conclusion {
         state,
         failure: why.map(|why| Failure::new(exit, why)),

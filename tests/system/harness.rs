@@ -215,13 +215,12 @@ impl World {
     pub fn artifacts(&self, job: &str) -> Vec<PathBuf> {
         let visible = |p: &PathBuf| !p.file_name().unwrap().to_string_lossy().starts_with('.');
         let mut paths: Vec<PathBuf> = list(&self.target().join(job)).into_iter().filter(visible).collect();
-        // Names tell apart runs of different seconds only.
-        let began = |path: &PathBuf| {
+        let number = |path: &PathBuf| {
             let text = fs::read(path.join("manifest.json")).unwrap_or_default();
             let manifest = serde_json::from_slice::<Value>(&text).unwrap_or_default();
-            manifest["started_at"]["us"].as_i64().unwrap_or(0)
+            (manifest["sequence"].as_u64(), manifest["started_at"]["us"].as_i64())
         };
-        paths.sort_by_key(began);
+        paths.sort_by_key(number);
         paths
     }
 

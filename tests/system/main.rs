@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod artifacts;
+mod clock;
 mod control;
 mod crash;
 mod daemon;
@@ -15,6 +16,7 @@ mod import;
 mod journal;
 mod postgres;
 mod regressions;
+mod restorable;
 mod schedule;
 mod screens;
 mod smoke;

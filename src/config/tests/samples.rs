@@ -172,34 +172,39 @@ fn the_merged_policy_of_a_sample() {
     verify = "list"       # /etc/govern/govern.toml:17
     min_free = "10GiB"    # /etc/govern/govern.toml:18
 
+    [expect]
+    # min_entries: not set
+    min_size = "1B"         # /etc/govern/govern.toml:22
+    shrink = "50%"          # /etc/govern/govern.toml:23
+
     [retention]
-    keep_last = 3      # /etc/govern/govern.toml:21
+    keep_last = 3      # /etc/govern/govern.toml:26
     keep_daily = 14    # /etc/govern/jobs/forum-database.toml:49
-    keep_weekly = 4    # /etc/govern/govern.toml:23
+    keep_weekly = 4    # /etc/govern/govern.toml:28
     keep_monthly = 12  # /etc/govern/jobs/forum-database.toml:50
-    minimum = 1        # /etc/govern/govern.toml:25
+    minimum = 1        # /etc/govern/govern.toml:30
 
     [limits]
     io_read = "unlimited"        # default
-    io_write = "unlimited"       # /etc/govern/govern.toml:35
+    io_write = "unlimited"       # /etc/govern/govern.toml:40
     io_read_iops = "unlimited"   # default
-    io_write_iops = "unlimited"  # /etc/govern/govern.toml:37
+    io_write_iops = "unlimited"  # /etc/govern/govern.toml:42
     # io_weight: not set
     io_paths = []                # default
-    write_cap = "refuse"         # /etc/govern/govern.toml:40
-    cpu_weight = 10              # /etc/govern/govern.toml:29
-    cpu_max = "unlimited"        # /etc/govern/govern.toml:30
+    write_cap = "refuse"         # /etc/govern/govern.toml:45
+    cpu_weight = 10              # /etc/govern/govern.toml:34
+    cpu_max = "unlimited"        # /etc/govern/govern.toml:35
     memory_high = "128MiB"       # default
-    memory_max = "unlimited"     # /etc/govern/govern.toml:33
-    pids_max = "unlimited"       # /etc/govern/govern.toml:41
-    require = []                 # /etc/govern/govern.toml:42
+    memory_max = "unlimited"     # /etc/govern/govern.toml:38
+    pids_max = "unlimited"       # /etc/govern/govern.toml:46
+    require = []                 # /etc/govern/govern.toml:47
 
     [governor]
-    mode = "on"              # /etc/govern/govern.toml:92
-    profile = "balanced"     # /etc/govern/govern.toml:93
+    mode = "on"              # /etc/govern/govern.toml:97
+    profile = "balanced"     # /etc/govern/govern.toml:98
     # protect: not set
-    agents = []              # /etc/govern/govern.toml:95
-    baseline = "5s"          # /etc/govern/govern.toml:96
+    agents = []              # /etc/govern/govern.toml:100
+    baseline = "5s"          # /etc/govern/govern.toml:101
     io_stall = "5%"          # profile balanced
     memory_stall = "5%"      # profile balanced
     cpu_stall = "20%"        # profile balanced
@@ -209,9 +214,9 @@ fn the_merged_policy_of_a_sample() {
     floor = "1MB/s"          # profile balanced
     stretch = 10             # profile balanced
     pause_budget = "2m"      # default
-    lock_wait_max = "30s"    # /etc/govern/govern.toml:107
+    lock_wait_max = "30s"    # /etc/govern/govern.toml:112
     deadline = "90m"         # /etc/govern/jobs/forum-database.toml:67
-    on_conflict = "protect"  # /etc/govern/govern.toml:109
+    on_conflict = "protect"  # /etc/govern/govern.toml:114
 
     [governor.probes.forum-query]
     postgres = "select count(*) from posts where created_at > now() - interval '1 hour'"  # /etc/govern/jobs/forum-database.toml:72
@@ -236,41 +241,41 @@ fn the_merged_policy_of_a_sample() {
     zone = "UTC"         # default
     between = []         # default
     blackouts = []       # default
-    jitter = "0s"        # /etc/govern/govern.toml:47
-    missed = "one"       # /etc/govern/govern.toml:48
+    jitter = "0s"        # /etc/govern/govern.toml:52
+    missed = "one"       # /etc/govern/govern.toml:53
 
     [admission]
-    priority = 50            # /etc/govern/govern.toml:52
-    heavy = true             # /etc/govern/govern.toml:53
+    priority = 50            # /etc/govern/govern.toml:57
+    heavy = true             # /etc/govern/govern.toml:58
     after = ["etc", "wiki"]  # /etc/govern/jobs/forum-database.toml:62
     after_max_age = "20h"    # /etc/govern/jobs/forum-database.toml:63
-    max_load = 2.0           # /etc/govern/govern.toml:55
-    max_temperature = 90     # /etc/govern/govern.toml:56
-    max_wait = "1h"          # /etc/govern/govern.toml:57
-    otherwise = "gently"     # /etc/govern/govern.toml:58
-    overlap = "skip"         # /etc/govern/govern.toml:59
+    max_load = 2.0           # /etc/govern/govern.toml:60
+    max_temperature = 90     # /etc/govern/govern.toml:61
+    max_wait = "1h"          # /etc/govern/govern.toml:62
+    otherwise = "gently"     # /etc/govern/govern.toml:63
+    overlap = "skip"         # /etc/govern/govern.toml:64
 
     [retry]
-    limit = 3         # /etc/govern/govern.toml:62
-    delay = "5m"      # /etc/govern/govern.toml:63
-    max_delay = "1h"  # /etc/govern/govern.toml:64
+    limit = 3         # /etc/govern/govern.toml:67
+    delay = "5m"      # /etc/govern/govern.toml:68
+    max_delay = "1h"  # /etc/govern/govern.toml:69
 
     # [slice] of `govern.toml`: all runs together
-    # io_read = "120MB/s"          # /etc/govern/govern.toml:73
-    # io_write = "unlimited"       # /etc/govern/govern.toml:74
-    # io_read_iops = "unlimited"   # /etc/govern/govern.toml:75
-    # io_write_iops = "unlimited"  # /etc/govern/govern.toml:76
-    # io_weight = 10               # /etc/govern/govern.toml:77
-    # io_paths = ["/srv"]          # /etc/govern/govern.toml:78
-    # write_cap = "refuse"         # /etc/govern/govern.toml:79
-    # cpu_weight = 10              # /etc/govern/govern.toml:69
-    # cpu_max = "unlimited"        # /etc/govern/govern.toml:70
-    # memory_high = "50%"          # /etc/govern/govern.toml:71
-    # memory_max = "unlimited"     # /etc/govern/govern.toml:72
-    # pids_max = 4000              # /etc/govern/govern.toml:80
+    # io_read = "120MB/s"          # /etc/govern/govern.toml:78
+    # io_write = "unlimited"       # /etc/govern/govern.toml:79
+    # io_read_iops = "unlimited"   # /etc/govern/govern.toml:80
+    # io_write_iops = "unlimited"  # /etc/govern/govern.toml:81
+    # io_weight = 10               # /etc/govern/govern.toml:82
+    # io_paths = ["/srv"]          # /etc/govern/govern.toml:83
+    # write_cap = "refuse"         # /etc/govern/govern.toml:84
+    # cpu_weight = 10              # /etc/govern/govern.toml:74
+    # cpu_max = "unlimited"        # /etc/govern/govern.toml:75
+    # memory_high = "50%"          # /etc/govern/govern.toml:76
+    # memory_max = "unlimited"     # /etc/govern/govern.toml:77
+    # pids_max = 4000              # /etc/govern/govern.toml:85
 
     # [daemon] of `govern.toml`
-    # max_running = 2          # /etc/govern/govern.toml:85
-    # catch_up_within = "10m"  # /etc/govern/govern.toml:87
+    # max_running = 2          # /etc/govern/govern.toml:90
+    # catch_up_within = "10m"  # /etc/govern/govern.toml:92
     "#);
 }

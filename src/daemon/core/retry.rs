@@ -45,7 +45,7 @@ pub struct Attempt {
 pub fn after(end: &RunEnd, attempt: Attempt, retry: &Retry) -> Next {
     let not_now = end.code == Exit::NotNow.code();
     let failed = match end.state {
-        State::Ok | State::Warning | State::Running => return Next::Nothing,
+        State::Ok | State::Warning | State::Suspect | State::Running => return Next::Nothing,
         State::Cancelled | State::Skipped if !not_now => return Next::Nothing,
         _ => !not_now,
     };

@@ -63,6 +63,8 @@ fn published(run: &str, us: i64) -> Entry {
         stored: 400,
         plain: 1000,
         verified: "list".into(),
+        sequence: 0,
+        trusted: true,
     })
 }
 
@@ -134,6 +136,25 @@ fn a_broken_or_removed_artifact_is_not_the_last_good_one() {
     assert_eq!(last(&ledger).as_deref(), Some("r3"));
     let without_r3 = ledger.last_good("etc", |path| !path.ends_with("r3")).unwrap();
     assert_eq!(without_r3.map(|a| a.run).as_deref(), Some("r1"));
+}
+
+#[test]
+fn artifacts_have_the_order_of_their_publication_whatever_the_clock_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(dir.path()).unwrap();
+    let numbered = |run: &str, us, sequence, trusted| {
+        let Entry::Published(published) = published(run, us) else { unreachable!() };
+        Entry::Published(Published { sequence, trusted, ..published })
+    };
+    let last = |ledger: &Ledger| ledger.last_good("etc", |_| true).unwrap().map(|a| a.run);
+    ledger.apply(&[published("old", 7), numbered("ahead", 900, 1, true), numbered("now", 8, 2, true)]).unwrap();
+    assert_eq!(last(&ledger).as_deref(), Some("now"));
+    assert_eq!((ledger.last_sequence("etc").unwrap(), ledger.last_sequence("pg").unwrap()), (2, 0));
+    ledger.apply(&[numbered("doubtful", 9, 3, false)]).unwrap();
+    assert_eq!(last(&ledger).as_deref(), Some("now"), "what is suspect does not count");
+    assert_eq!(ledger.artifacts_of("doubt").unwrap(), [PathBuf::from("/b/doubtful")]);
+    ledger.apply(&[Entry::Accepted { path: "/b/doubtful".into() }]).unwrap();
+    assert_eq!(last(&ledger).as_deref(), Some("doubtful"));
 }
 
 #[test]

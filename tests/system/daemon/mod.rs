@@ -17,12 +17,11 @@ use serde_json::{Value, json};
 use crate::harness::{Ended, UNGOVERNED, World, wait_for};
 
 /// A job that waits for a file of its name in the world, and then ends well. It wants the target's disk for itself.
-pub const WAITS: &str = "kind = \"command\"\n[command]\nargv = [\"/bin/sh\", \"-c\", \"while [ ! -e {world}/go-$0 ]; do sleep 0.02; done\", \"NAME\"]\n\
+pub const WAITS: &str = "kind = \"command\"\n[command]\nargv = [\"/bin/sh\", \"-c\", \"while [ ! -e {world}/go-$0 ]; do sleep 0.02; done; echo there\", \"NAME\"]\n\
      capture = \"out\"\n[artifact]\ntarget = \"{target}\"\n";
 
 /// A job that ends well at once.
-pub const QUICK: &str =
-    "kind = \"command\"\n[command]\nargv = [\"true\"]\ncapture = \"out\"\n[artifact]\ntarget = \"{target}\"\n";
+pub const QUICK: &str = "kind = \"command\"\n[command]\nargv = [\"echo\", \"there\"]\ncapture = \"out\"\n[artifact]\ntarget = \"{target}\"\n";
 
 /// A daemon of a world. One that is dropped is killed: its runs go on.
 pub struct Daemon<'w> {

@@ -154,6 +154,52 @@ fn all_databases_are_those_that_no_pattern_leaves_out() {
 }
 
 #[test]
+fn databases_with_almost_the_same_name_have_a_file_each() {
+    if !can_start() {
+        return;
+    }
+    let (world, cluster) = (World::new(), Cluster::start());
+    let names = ["a-b", "a/b", "a%2Fb", "/a", "a", ".a", "..a"];
+    for name in names {
+        cluster.sql("postgres", &format!("CREATE DATABASE \"{name}\""));
+        cluster.sql(name, &format!("CREATE TABLE t AS SELECT '{name}'::text AS of"));
+    }
+    policy(&world, cluster.host(), &format!("{names:?}"), "", NO_GLOBALS);
+    world.govern(["run", "db"]).expect(0);
+    for (n, name) in names.iter().enumerate() {
+        let to = format!("back{n}");
+        world.govern(["restore", "db", &format!("--only={name}"), "--to", &to]).expect(0);
+        assert_eq!(cluster.sql(&to, "SELECT of FROM t").trim(), *name);
+    }
+}
+
+#[test]
+fn what_a_role_has_set_disturbs_no_query() {
+    if !can_start() {
+        return;
+    }
+    let (world, cluster) = (World::new(), Cluster::start());
+    cluster.sql("postgres", "CREATE DATABASE \"größe 漢\"");
+    cluster.sql("größe 漢", "CREATE TABLE t AS SELECT 7 AS n");
+    // Tables of its own hide those of the catalogue, and its encoding lacks what is in names.
+    for database in ["postgres", "template1"] {
+        cluster.sql(
+            database,
+            "CREATE SCHEMA s; CREATE TABLE s.pg_database (datname text); CREATE TABLE s.pg_class (oid oid);",
+        );
+    }
+    cluster.sql(
+        "postgres",
+        "ALTER ROLE postgres SET search_path = s, pg_catalog; ALTER ROLE postgres SET client_encoding = 'LATIN1'",
+    );
+    policy(&world, cluster.host(), "\"all\"", "", NO_GLOBALS);
+    world.govern(["run", "db"]).expect(0);
+    assert!(labels(&world.manifest("db"), "dump").contains(&"größe 漢".to_owned()));
+    world.govern(["restore", "db", "--only", "größe 漢", "--to", "zurück 漢"]).expect(0);
+    assert_eq!(cluster.sql("zurück 漢", "SET search_path = public; SELECT n FROM t").lines().last(), Some("7"));
+}
+
+#[test]
 fn encoding_and_collation_come_back() {
     if !can_start() {
         return;

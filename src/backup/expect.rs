@@ -1,0 +1,116 @@
+//! Whether an artifact has what is expected of it. A pure function: what it is given decides.
+
+use super::manifest::{File, Manifest};
+use crate::config::expect::Expect;
+use crate::human::{bytes, count};
+
+/// What speaks against an artifact that was read back without an error; `None`: nothing. `before` is the last good artifact of the job.
+pub fn suspicion(expect: &Expect, now: &Manifest, before: Option<&Manifest>) -> Option<String> {
+    let empty = now.files.iter().find_map(|file| nothing_in(expect, file));
+    let shrunk = || now.files.iter().find_map(|file| shrunk(expect, file, before?));
+    empty.or_else(|| too_little(expect, now)).or_else(shrunk)
+}
+
+/// A file that holds nothing. An archive holds at least an entry for its source.
+fn nothing_in(expect: &Expect, file: &File) -> Option<String> {
+    let File { name, label, .. } = file;
+    if file.phase == "archive" && file.entries == Some(0) {
+        return Some(format!("the archive of `{label}` has no entry, not even for `{label}` itself"));
+    }
+    (file.stored.plain == 0 && expect.min_size.bytes() > 0).then(|| format!("`{name}` holds nothing"))
+}
+
+fn too_little(expect: &Expect, now: &Manifest) -> Option<String> {
+    let entries: Option<u64> = now.files.iter().map(|file| file.entries).sum();
+    match (entries, expect.min_entries) {
+        (Some(found), Some(least)) if found < least => {
+            return Some(format!("it has {}, and `min_entries` is {least}", in_words(found)));
+        }
+        _ => {}
+    }
+    let (found, least) = (now.plain_bytes(), expect.min_size);
+    (found < least.bytes()).then(|| format!("it has {}, and `min_size` is {least}", bytes(found)))
+}
+
+fn shrunk(expect: &Expect, file: &File, before: &Manifest) -> Option<String> {
+    let shrink = expect.shrink?;
+    let old = before.files.iter().find(|old| old.phase == file.phase && old.label == file.label)?;
+    let by_far = |was: u64, is: u64| u128::from(is) * 100 < u128::from(was) * u128::from(100 - shrink.get());
+    let told = |is: String, was: String| {
+        let (label, run) = (&file.label, &before.run);
+        Some(format!("`{label}` has shrunk by more than {shrink}: {is}, where the last good one (run {run}) had {was}"))
+    };
+    match (old.entries, file.entries) {
+        (Some(was), Some(is)) if by_far(was, is) => return told(in_words(is), in_words(was)),
+        _ => {}
+    }
+    let (was, is) = (old.stored.plain, file.stored.plain);
+    if by_far(was, is) { told(bytes(is), bytes(was)) } else { None }
+}
+
+fn in_words(entries: u64) -> String {
+    count(usize::try_from(entries).unwrap_or(usize::MAX), "entry", "entries")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::manifest::tests::manifest;
+    use crate::config::units::{Percent, Size};
+    use proptest::prelude::*;
+
+    /// An artifact of one archive.
+    fn archive(entries: Option<u64>, plain: u64) -> Manifest {
+        manifest("archive", "/srv", entries, plain)
+    }
+
+    #[test]
+    fn nothing_is_never_good() {
+        let expect = Expect::default();
+        let why = |now: &Manifest| suspicion(&expect, now, None);
+        assert_eq!(
+            why(&archive(Some(0), 65_536)).unwrap(),
+            "the archive of `/srv` has no entry, not even for `/srv` itself"
+        );
+        assert_eq!(why(&manifest("command", "sh", None, 0)).unwrap(), "`srv` holds nothing");
+        assert_eq!(why(&archive(Some(1), 65_536)), None);
+        assert_eq!(why(&archive(None, 65_536)), None);
+        let anything = Expect { min_size: Size::new(0), ..expect };
+        assert_eq!(suspicion(&anything, &manifest("command", "sh", None, 0), None), None);
+    }
+
+    #[test]
+    fn what_a_policy_expects_is_looked_for() {
+        let expect = Expect { min_entries: Some(10), min_size: Size::new(1 << 20), shrink: None };
+        let why = |now: &Manifest| suspicion(&expect, now, None);
+        assert_eq!(why(&archive(Some(9), 1 << 20)).unwrap(), "it has 9 entries, and `min_entries` is 10");
+        assert_eq!(why(&archive(Some(10), 1000)).unwrap(), "it has 1000 B, and `min_size` is 1MiB");
+        assert_eq!(why(&archive(Some(10), 1 << 20)), None);
+    }
+
+    #[test]
+    fn what_shrank_by_far_is_told_with_both_figures() {
+        let before = archive(Some(1000), 10_000_000);
+        let why = |now: &Manifest| suspicion(&Expect::default(), now, Some(&before));
+        assert_eq!(
+            why(&archive(Some(499), 9_000_000)).unwrap(),
+            "`/srv` has shrunk by more than 50%: 499 entries, where the last good one (run r) had 1000 entries"
+        );
+        assert!(why(&archive(Some(500), 4_999_999)).unwrap().contains("more than 50%: 4.77 MiB, where"));
+        assert_eq!(why(&archive(Some(500), 5_000_000)), None);
+        assert_eq!(why(&manifest("archive", "/other", Some(1), 1)), None, "it was not there before");
+        let any = Expect { shrink: None, ..Expect::default() };
+        assert_eq!(suspicion(&any, &archive(Some(1), 1), Some(&before)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn more_is_never_suspect_for_having_shrunk(
+            was in 0u64..u64::MAX, more in 0u64..1000, shrink in 0u8..=100, entries in 1u64..u64::MAX,
+        ) {
+            let expect = Expect { shrink: Percent::new(shrink), min_size: Size::new(0), min_entries: None };
+            let (before, now) = (archive(Some(entries), was), archive(Some(entries.saturating_add(more)), was.saturating_add(more)));
+            prop_assert_eq!(suspicion(&expect, &now, Some(&before)), None);
+        }
+    }
+}
