@@ -171,7 +171,7 @@ fn exclude_arguments(pattern: &str, prefix: &str) -> Vec<String> {
         Some(rest) => ("--anchored", prefix, rest),
         None => ("--no-anchored", "", pattern.strip_prefix("**/").unwrap_or(pattern)),
     };
-    let rest = rest.trim_end_matches('/');
+    let rest = &brackets_as_text(rest.trim_end_matches('/'));
     // A directory that is left out is left out with all below it: one star is enough for everything in a directory. Where a star
     // crosses a `/`, every star of the pattern would.
     let rest = match rest.strip_suffix("**") {
@@ -179,6 +179,20 @@ fn exclude_arguments(pattern: &str, prefix: &str) -> Vec<String> {
         _ => rest.to_owned(),
     };
     ["--wildcards", anchor, "--no-wildcards-match-slash", &format!("--exclude={prefix}{rest}")].map(Into::into).into()
+}
+
+/// tar would take brackets for a set of signs. What a backslash stands before is text already.
+fn brackets_as_text(pattern: &str) -> String {
+    let mut text = String::new();
+    let mut signs = pattern.chars();
+    while let Some(sign) = signs.next() {
+        match sign {
+            '[' => text.push_str("\\["),
+            '\\' => text.extend(std::iter::once(sign).chain(signs.next())),
+            _ => text.push(sign),
+        }
+    }
+    text
 }
 
 fn joined(option: &str, value: &std::ffi::OsStr) -> OsString {
@@ -211,6 +225,10 @@ mod tests {
         assert_eq!(
             switches("/srv/*/old/**"),
             "--wildcards --anchored --no-wildcards-match-slash --exclude=srv/*/old/*"
+        );
+        assert_eq!(
+            switches(r"/[old]/\[x\]"),
+            r"--wildcards --anchored --no-wildcards-match-slash --exclude=\[old]/\[x\]"
         );
         assert_eq!(switches("/**"), "--wildcards --anchored --no-wildcards-match-slash --exclude=*");
     }

@@ -4,7 +4,7 @@ use std::path::{Component, Path};
 
 use globset::GlobBuilder;
 
-use super::value::braces_as_text;
+use super::value::path_glob;
 
 /// The first pattern that leaves out this source itself, or a directory above it: then nothing of it would be in the archive.
 pub fn of_source<'a>(source: &Path, patterns: &'a [String]) -> Option<&'a String> {
@@ -33,7 +33,7 @@ fn leaves_out(pattern: &str, names: &[&str]) -> bool {
     // All in a directory is every name in it.
     let rest = if rest == "**" { "*" } else { rest };
     let rest = rest.strip_suffix("/**").map_or_else(|| rest.to_owned(), |directory| format!("{directory}/*"));
-    let Ok(glob) = GlobBuilder::new(&braces_as_text(&rest)).literal_separator(true).build() else { return false };
+    let Ok(glob) = GlobBuilder::new(&path_glob(&rest)).literal_separator(true).build() else { return false };
     let matcher = glob.compile_matcher();
     let starts = if anchored { 1 } else { names.len() };
     (0..starts).filter_map(|start| names.get(start..)).any(|from| {

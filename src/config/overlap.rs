@@ -8,7 +8,7 @@ use globset::GlobBuilder;
 
 use super::name::JobName;
 use super::policy::{ArtifactPolicy, Filesystem};
-use super::value::braces_as_text;
+use super::value::path_glob;
 
 /// The source that would take in this job's own artifacts, if there is one.
 pub fn of<'a>(filesystem: &'a Filesystem, artifact: &ArtifactPolicy, job: &JobName) -> Option<&'a PathBuf> {
@@ -22,7 +22,7 @@ pub fn excluded(directory: &Path, source: &Path, patterns: &[String]) -> bool {
     let content = directory.join("run");
     patterns.iter().filter(|pattern| pattern.starts_with('/')).any(|pattern| {
         let pattern = pattern.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(pattern);
-        let glob = GlobBuilder::new(&braces_as_text(pattern)).literal_separator(true).build();
+        let glob = GlobBuilder::new(&path_glob(pattern)).literal_separator(true).build();
         glob.is_ok_and(|glob| {
             let matcher = glob.compile_matcher();
             content.ancestors().take_while(|path| path.starts_with(source)).any(|path| matcher.is_match(path))

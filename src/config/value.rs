@@ -262,7 +262,7 @@ pub fn path(value: &Value<'_>) -> Read<PathBuf> {
     Ok(path.components().collect())
 }
 
-/// A pattern over paths. Braces stand for themselves, as they do for tar.
+/// A pattern over paths: only `*` and `?` have a meaning, and a backslash takes that from the sign that follows.
 pub fn path_pattern(value: &Value<'_>) -> Read<String> {
     let text = text(value)?;
     if has_inner_stars(&text) {
@@ -271,7 +271,7 @@ pub fn path_pattern(value: &Value<'_>) -> Read<String> {
             refusal.hint("write `**/NAME` for any depth, `DIR/**` for all in a directory, else a `*` a level"),
         );
     }
-    match globset::Glob::new(&braces_as_text(&text)) {
+    match globset::Glob::new(&path_glob(&text)) {
         Ok(_) => Ok(text),
         Err(error) => {
             refuse(Refusal::new(value, format!("must be a pattern, not {}: {}", quoted(&text), error.kind())))
@@ -287,7 +287,21 @@ fn has_inner_stars(pattern: &str) -> bool {
     pattern.strip_suffix("/**").unwrap_or(pattern).contains("**")
 }
 
-/// A path pattern for a matcher that would give braces a meaning.
+/// A path pattern for a matcher that would give braces and brackets a meaning.
+pub fn path_glob(pattern: &str) -> String {
+    let mut glob = String::new();
+    let mut signs = pattern.chars();
+    while let Some(sign) = signs.next() {
+        match sign {
+            '{' | '}' | '[' | ']' => glob.extend(['[', sign, ']']),
+            '\\' => glob.extend(std::iter::once(sign).chain(signs.next())),
+            _ => glob.push(sign),
+        }
+    }
+    glob
+}
+
+/// A pattern of find(1) for a matcher that would give braces a meaning.
 pub fn braces_as_text(pattern: &str) -> String {
     let one = |c: char| match c {
         '{' => "[{]".to_owned(),

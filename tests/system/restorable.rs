@@ -86,6 +86,25 @@ fn an_exclude_that_leaves_out_what_the_source_is_a_link_to_ends_the_run() {
 }
 
 #[test]
+fn brackets_in_an_exclude_are_part_of_a_name() {
+    let world = World::new();
+    for name in ["[old]", "o", "l", "d", "{a,b}", "a", "keep"] {
+        fs::create_dir(world.path("source").join(name)).unwrap();
+        fs::write(world.path("source").join(name).join("f"), name).unwrap();
+    }
+    for (pattern, gone) in [("[old]", "[old]"), ("{source}/[old]", "[old]"), ("{a,b}", "{a,b}"), ("[?ld]", "[old]")] {
+        files(&world, &format!("exclude = [\"{pattern}\"]"), "");
+        world.govern(["check"]).expect(0);
+        world.govern(["run", "files"]).expect(0);
+        fs::remove_dir_all(world.path("restored-files")).ok();
+        let back = list(&world.restored("files", &world.path("source")));
+        let names: Vec<String> =
+            back.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+        assert!(names.len() == 6 && !names.contains(&gone.to_owned()), "{pattern}: {names:?}");
+    }
+}
+
+#[test]
 fn a_source_that_shrank_by_far_is_suspect_and_displaces_nothing() {
     let world = World::new();
     files(&world, "", "");

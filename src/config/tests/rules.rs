@@ -57,9 +57,9 @@ fn filesystem() {
     5:30 an item of `sources` must not be empty | -
     ");
     insta::assert_snapshot!(of("sources = [\"/a\", \"/a/\"]"), @"5:18 an item of `sources` must not be listed twice | -");
-    insta::assert_snapshot!(of("sources = [\"/a\"]\nexclude = [\"[\", \"\"]\nacls = \"yes\""), @"
-    6:12 an item of `exclude` must be a pattern, not `[`: unclosed character class; missing ']' | -
-    6:17 an item of `exclude` must not be empty | -
+    insta::assert_snapshot!(of("sources = [\"/a\"]\nexclude = [\"[x\", \"a\\\\\", \"\"]\nacls = \"yes\""), @"
+    6:18 an item of `exclude` must be a pattern, not `a\\\\`: dangling '\\' | -
+    6:25 an item of `exclude` must not be empty | -
     7:8 `acls` must be `true` or `false`, not a string | -
     ");
 }

@@ -180,6 +180,10 @@ fn new_style(words: &[Word]) -> Option<Vec<Word>> {
 /// A pattern of tar's in the words of a policy: `./x` is from where tar stood. `None`: it cannot be said.
 fn pattern(text: &str, at: Option<&Path>) -> Option<String> {
     let text = text.trim_end_matches('/');
+    // A set of signs; in a policy brackets are text.
+    if text.contains('[') {
+        return None;
+    }
     match text.strip_prefix("./") {
         Some(below) => Some(format!("{}/{below}", at?.display())),
         None if text.is_empty() => None,
