@@ -285,11 +285,6 @@ impl Store {
         Ok(all.take_while(|other| other.manifest.run != artifact.manifest.run).collect())
     }
 
-    /// The newest that counts as good.
-    pub fn last_good(&self) -> Result<Option<Artifact>, Failure> {
-        Ok(self.artifacts()?.into_iter().find(Artifact::is_good))
-    }
-
     /// The artifact that [`Store::find`] would be asked for, if its manifest cannot be read: its directory, and why.
     pub fn damaged(&self, run: Option<&str>) -> Result<Option<(PathBuf, Unreadable)>, Failure> {
         let artifacts = self.artifacts()?;

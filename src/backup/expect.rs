@@ -2,13 +2,14 @@
 
 use super::manifest::{File, Manifest};
 use crate::config::expect::Expect;
+use crate::config::policy::Databases;
 use crate::human::{bytes, count};
 
 /// What speaks against an artifact that was read back without an error; `None`: nothing. `before` is the last good artifact of the job.
 pub fn suspicion(expect: &Expect, now: &Manifest, before: Option<&Manifest>) -> Option<String> {
     let empty = now.files.iter().find_map(|file| nothing_in(expect, file));
     let shrunk = || now.files.iter().find_map(|file| shrunk(expect, file, before?));
-    empty.or_else(|| too_little(expect, now)).or_else(shrunk)
+    empty.or_else(|| too_little(expect, now)).or_else(shrunk).or_else(|| gone(expect, now, before?))
 }
 
 /// A file that holds nothing. An archive holds at least an entry for its source.
@@ -21,12 +22,9 @@ fn nothing_in(expect: &Expect, file: &File) -> Option<String> {
 }
 
 fn too_little(expect: &Expect, now: &Manifest) -> Option<String> {
-    let entries: Option<u64> = now.files.iter().map(|file| file.entries).sum();
-    match (entries, expect.min_entries) {
-        (Some(found), Some(least)) if found < least => {
-            return Some(format!("it has {}, and `min_entries` is {least}", in_words(found)));
-        }
-        _ => {}
+    let entries: u64 = now.files.iter().filter_map(|file| file.entries).sum();
+    if let Some(least) = expect.min_entries.filter(|least| entries < *least) {
+        return Some(format!("it has {}, and `min_entries` is {least}", in_words(entries)));
     }
     let (found, least) = (now.plain_bytes(), expect.min_size);
     (found < least.bytes()).then(|| format!("it has {}, and `min_size` is {least}", bytes(found)))
@@ -48,6 +46,15 @@ fn shrunk(expect: &Expect, file: &File, before: &Manifest) -> Option<String> {
     if by_far(was, is) { told(bytes(is), bytes(was)) } else { None }
 }
 
+/// A database of the last good artifact that the server does not have any more, where the job saves all it has.
+fn gone(expect: &Expect, now: &Manifest, before: &Manifest) -> Option<String> {
+    let all = now.pg_dump.as_ref().is_some_and(|policy| matches!(policy.databases, Databases::All { .. }));
+    let is_there = |old: &File| now.files.iter().any(|file| file.phase == old.phase && file.label == old.label);
+    let gone = before.files.iter().find(|old| old.phase == "dump" && !is_there(old))?;
+    let told = format!("database `{}` is not in it; the last good one (run {}) has it", gone.label, before.run);
+    (all && expect.shrink.is_some()).then_some(told)
+}
+
 fn in_words(entries: u64) -> String {
     count(usize::try_from(entries).unwrap_or(usize::MAX), "entry", "entries")
 }
@@ -56,6 +63,7 @@ fn in_words(entries: u64) -> String {
 mod tests {
     use super::*;
     use crate::backup::manifest::tests::manifest;
+    use crate::config::policy::{Connection, Globals, PgDump};
     use crate::config::units::{Percent, Size};
     use proptest::prelude::*;
 
@@ -101,6 +109,28 @@ mod tests {
         assert_eq!(why(&manifest("archive", "/other", Some(1), 1)), None, "it was not there before");
         let any = Expect { shrink: None, ..Expect::default() };
         assert_eq!(suspicion(&any, &archive(Some(1), 1), Some(&before)), None);
+    }
+
+    #[test]
+    fn a_database_that_is_not_there_any_more_is_missed() {
+        let policy =
+            |databases| PgDump { databases, globals: Globals::None, connection: Connection::default(), bin_dir: None };
+        let of = |databases: Databases, names: &[&str]| {
+            let mut all = manifest("dump", "forum", None, 10);
+            let file = all.files.remove(0);
+            all.files.extend(names.iter().map(|name| File { label: (*name).to_owned(), ..file.clone() }));
+            all.pg_dump = Some(policy(databases));
+            all
+        };
+        let all = || Databases::All { except: vec![] };
+        let before = of(all(), &["forum", "wiki"]);
+        let why = |now: &Manifest| suspicion(&Expect::default(), now, Some(&before));
+        assert_eq!(
+            why(&of(all(), &["forum"])).unwrap(),
+            "database `wiki` is not in it; the last good one (run r) has it"
+        );
+        assert_eq!(why(&of(all(), &["wiki", "forum"])), None);
+        assert_eq!(why(&of(Databases::Listed(vec!["forum".into()]), &["forum"])), None, "nobody asked for it");
     }
 
     proptest! {

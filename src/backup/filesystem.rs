@@ -55,7 +55,7 @@ pub fn look_at(policy: &Filesystem, source: &Path, own: Option<&Path>, mounts: &
         .hint(format!("move the target, or add `{target}` to `exclude`")));
     }
     fs::probe_read(&real)?;
-    let untold = holes_untold(policy, &real, mounts);
+    let untold = holes_untold(policy, &real, &patterns, mounts);
     let left_out = if policy.one_file_system { not_descended(mounts, &real) } else { vec![] };
     let item = item(policy, &patterns, source, &real, untold.is_none());
     let remark = untold.map(|kind| {
@@ -70,8 +70,9 @@ pub fn look_at(policy: &Filesystem, source: &Path, own: Option<&Path>, mounts: &
 const HOLES_TOLD: [&str; 6] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs"];
 
 /// The type of a file system of this source on which tar must not look for holes, if it is to look for any.
-fn holes_untold<'a>(policy: &Filesystem, real: &Path, mounts: &'a [Mount]) -> Option<&'a str> {
-    let below = if policy.one_file_system { vec![] } else { mounts::below(mounts, real) };
+fn holes_untold<'a>(policy: &Filesystem, real: &Path, patterns: &[String], mounts: &'a [Mount]) -> Option<&'a str> {
+    let mut below = if policy.one_file_system { vec![] } else { mounts::below(mounts, real) };
+    below.retain(|mount| !overlap::excluded(&mount.point, real, patterns));
     let all = mounts::holding(mounts, real).into_iter().chain(below);
     all.map(|mount| mount.kind.as_str()).find(|kind| policy.sparse && !HOLES_TOLD.contains(kind))
 }
@@ -290,10 +291,12 @@ mod tests {
             ("/home/a/cloud", Some("fuse.rclone"), Some("fuse.rclone")),
             ("/home", None, Some("fuse.rclone")),
         ] {
-            assert_eq!(holes_untold(&stays, Path::new(source), &mounts), stays_on, "{source}");
-            assert_eq!(holes_untold(&descends, Path::new(source), &mounts), below, "{source}");
+            assert_eq!(holes_untold(&stays, Path::new(source), &[], &mounts), stays_on, "{source}");
+            assert_eq!(holes_untold(&descends, Path::new(source), &[], &mounts), below, "{source}");
         }
         let never = Filesystem { sparse: false, ..stays };
-        assert_eq!(holes_untold(&never, Path::new("/srv"), &mounts), None);
+        assert_eq!(holes_untold(&never, Path::new("/srv"), &[], &mounts), None);
+        let left_out = ["/home/a/cloud".to_owned(), "/srv/*".to_owned()];
+        assert_eq!(holes_untold(&descends, Path::new("/"), &left_out, &mounts), None);
     }
 }

@@ -83,8 +83,7 @@ pub struct File {
     /// Sizes and hash.
     #[serde(flatten)]
     pub stored: Stored,
-    /// What the program that would restore it counted: files and directories of an archive, parts of a dump. `None` where it was not
-    /// listed.
+    /// Files and directories of an archive that was listed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub entries: Option<u64>,
     /// What a restore must know besides the content.

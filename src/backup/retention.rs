@@ -2,7 +2,7 @@
 
 mod credible;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Datelike;
 
@@ -48,8 +48,9 @@ type Period = fn(Stamp) -> String;
 /// counted by the rules: a broken one uses up nobody's place, and stays only while there is no good one at all. Doubtful ones that are
 /// newer than every good one are counted by the same rules among themselves.
 ///
-/// The rules for days, weeks and months go by what is known to be true of the clock. A date that contradicts those of most others
-/// uses up nobody's place either: such an artifact stays while it is among the newest, as many as these rules keep in all.
+/// Dates that contradict those of most others, because a clock was wrong, use up nobody's place in the rules for days, weeks and months:
+/// they are counted by these rules among themselves. Nobody knows which of two clocks was right, and the other may have dated all that is
+/// worth keeping.
 pub fn decide(candidates: &[Candidate], rules: &Retention) -> Vec<Fate> {
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let good: Vec<&Candidate> = candidates.iter().filter(|c| c.standing == Standing::Good).collect();
@@ -88,16 +89,14 @@ fn kept_by_rules<'a>(good: &[&'a Candidate], rules: &Retention) -> Vec<(&'a Cand
         ("monthly", rules.keep_monthly, |at| at.date_time().format("%Y-%m").to_string()),
     ];
     let credible = credible(&good.iter().map(|c| c.at.us).collect::<Vec<_>>());
-    let in_all: u32 = periods.iter().map(|(_, count, _)| count).sum();
-    for (candidate, _) in good.iter().zip(&credible).take(in_all as usize).filter(|(_, credible)| !**credible) {
-        keep(candidate, "its date contradicts those of others".to_owned());
-    }
     for (name, count, period) in periods {
-        let mut seen = std::collections::BTreeSet::new();
-        for (candidate, _) in good.iter().zip(&credible).filter(|(_, credible)| **credible) {
-            let label = period(candidate.at);
-            if seen.len() < count as usize && seen.insert(label.clone()) {
-                keep(candidate, format!("{name} {label}"));
+        for (wanted, remark) in [(true, ""), (false, " by a clock that contradicts most others")] {
+            let mut seen = BTreeSet::new();
+            for (candidate, _) in good.iter().zip(&credible).filter(|(_, credible)| **credible == wanted) {
+                let label = period(candidate.at);
+                if seen.len() < count as usize && seen.insert(label.clone()) {
+                    keep(candidate, format!("{name} {label}{remark}"));
+                }
             }
         }
     }

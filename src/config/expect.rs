@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Diagnostic;
+use super::fragment::KindName;
 use super::merge::Merge;
 use super::policy::Verify;
 use super::reader::{Field, Reader};
@@ -12,7 +13,7 @@ use super::value;
 /// What speaks for an artifact. One that has less is suspect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expect {
-    /// Entries of all its files together, as the verification counts them; `None`: any number.
+    /// Files and directories in all its archives together; `None`: any number.
     pub min_entries: Option<u64>,
     /// Uncompressed bytes of all its files together (default: 1 byte, and then no file may be empty).
     pub min_size: Size,
@@ -53,14 +54,15 @@ impl ExpectKeys {
 }
 
 /// The section of a job over that of `[defaults]`.
-pub fn expect(merge: &mut Merge<'_>, verify: Verify, job: &ExpectKeys, low: &ExpectKeys) -> Expect {
-    if let (Some(typed), true) = (job.min_entries.given(), verify != Verify::List) {
-        let error = Diagnostic::error(typed.place.clone(), "`min_entries` needs `verify = \"list\"`");
-        merge.out.push(error.hint("entries are counted while the artifact is listed; use `min_size` here"));
+pub fn expect(merge: &mut Merge<'_>, kind: KindName, verify: Verify, job: &ExpectKeys, low: &ExpectKeys) -> Expect {
+    let counted = kind == KindName::Filesystem && verify == Verify::List;
+    if let (Some(typed), false) = (job.min_entries.given(), counted) {
+        let message = "`min_entries` needs a job of kind `filesystem` with `verify = \"list\"`";
+        let error = Diagnostic::error(typed.place.clone(), message);
+        merge.out.push(error.hint("entries of archives are counted while they are listed; use `min_size` here"));
     }
-    // Of `[defaults]` it is meant for those jobs whose artifacts are listed.
-    let entries: &[&Field<u64>] =
-        if verify == Verify::List { &[&job.min_entries, &low.min_entries] } else { &[&job.min_entries] };
+    // Of `[defaults]` it is meant for those jobs whose artifacts are counted.
+    let entries: &[&Field<u64>] = if counted { &[&job.min_entries, &low.min_entries] } else { &[&job.min_entries] };
     let default = Expect::default();
     Expect {
         min_entries: merge.optional("expect.min_entries", entries),

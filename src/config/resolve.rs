@@ -248,7 +248,7 @@ fn artifact(
     let compression = merge.or_default("artifact.compression", &[&job.compression, &low.compression], zstd, "\"zstd\"");
     let verify = verify(merge, kind, &job.verify, &low.verify);
     let min_free = merge.optional("artifact.min_free", &[&job.min_free, &low.min_free]);
-    let expect = expect::expect(merge, verify, &typed.shared.expect.keys, &defaults.expect.keys);
+    let expect = expect::expect(merge, kind, verify, &typed.shared.expect.keys, &defaults.expect.keys);
     let retention = retention(merge, typed, defaults);
     Some(ArtifactPolicy { target: target?, compression, verify, min_free, expect, retention })
 }

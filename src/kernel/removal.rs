@@ -12,6 +12,10 @@ use super::{Error, Result};
 /// # Errors
 /// The first thing that stays, and why: it is immutable, busy, or on a file system that is read-only.
 pub fn remove(path: &Path) -> Result<()> {
+    // This goes safely through directories that somebody exchanges meanwhile, and stops at the first thing that stays.
+    if super::fs::remove_tree(path).is_ok() {
+        return Ok(());
+    }
     let mut first = None;
     unlink(path, &mut first);
     first.map_or(Ok(()), Err)
@@ -20,9 +24,7 @@ pub fn remove(path: &Path) -> Result<()> {
 fn unlink(path: &Path, first: &mut Option<Error>) {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::read_dir(path).and_then(|entries| {
-            for entry in entries {
-                unlink(&entry?.path(), first);
-            }
+            entries.flatten().for_each(|entry| unlink(&entry.path(), first));
             fs::remove_dir(path)
         }),
         Ok(_) => fs::remove_file(path),

@@ -30,6 +30,10 @@ pub fn accept(state: &Path, run: &str) -> Result<Artifact, Failure> {
     if let Some(why) = &artifact.broken {
         return Err(Failure::new(Exit::Failed, format!("artifact `{}` is broken", path.display())).caused_by(why));
     }
+    if ledger.broken_artifacts()?.contains(&path) {
+        return Err(Failure::new(Exit::Failed, format!("a check found artifact `{}` broken", path.display()))
+            .hint("`govern verify` looks again"));
+    }
     if !artifact.manifest.is_good() {
         artifact.manifest.accepted = Some(Stamp::now().rfc3339());
         artifact.manifest.rewrite(&path)?;

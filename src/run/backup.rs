@@ -81,6 +81,10 @@ pub async fn run(stage: &mut Stage, request: &Request, state_dir: &Path) -> Resu
         let trouble = retained.unwrap_or_else(|failure| Some(failure.one_line()));
         done.warning = done.warning.or(trouble.map(|trouble| format!("old artifacts are left: {trouble}")));
     }
+    if let (Some(warning), Some(_)) = (&done.warning, &done.suspicion) {
+        // The run ends with what is graver.
+        stage.recorder.note(warning).await;
+    }
     Ok(done)
 }
 
@@ -120,7 +124,7 @@ async fn make(
         }
         manifest.files.iter_mut().zip(counted).for_each(|(file, entries)| file.entries = entries);
     }
-    doubt(request, site, &mut manifest, &mut done)?;
+    doubt(request, site, &mut manifest, &mut done, state_dir)?;
     stage
         .phase("publish", None, async |stage, _| publish(stage, request, site, &mut manifest, state_dir).await)
         .await?;
@@ -212,8 +216,8 @@ async fn flush(stage: &mut Stage, open: &Open, site: &Site<'_>) -> Result<(Endin
     outcome.into_ending("flushing the artifact to the disk").map(|(ending, _)| (ending, ()))
 }
 
-/// Reads one file of an artifact back from the disk, and has it listed by the program that would restore it; how many entries that
-/// counted.
+/// Reads one file of an artifact back from the disk, and has it listed by the program that would restore it; how many entries an
+/// archive has.
 pub async fn verify_file(
     stage: &mut Stage,
     open: &Open,
@@ -236,8 +240,11 @@ pub async fn verify_file(
     };
     let outcome = stage.perform(open, work).await?;
     let (mut ending, outcome) = outcome.into_ending(&format!("verifying `{}`", file.name))?;
-    let entries = reader.is_some().then_some(outcome.lines);
-    ending.message = entries.map(|entries| human::count(entries as usize, "entry", "entries"));
+    if reader.is_some() {
+        ending.message = Some(human::count(outcome.lines as usize, "entry", "entries"));
+    }
+    // The list of a dump begins with remarks.
+    let entries = (reader.is_some() && file.phase == "archive").then_some(outcome.lines);
     Ok((ending, entries))
 }
 

@@ -180,7 +180,7 @@ fn what_a_policy_expects_decides() {
     capture(&world, "echo 0123456789", "[expect]\nmin_size = \"1KiB\"\n");
     assert!(world.govern(["run", "dump"]).expect(3).stderr.contains("and `min_size` is 1KiB"));
     capture(&world, "true", "[expect]\nmin_entries = 3\n");
-    assert!(world.govern(["check"]).expect(78).stderr.contains("`min_entries` needs `verify = \"list\"`"));
+    assert!(world.govern(["check"]).expect(78).stderr.contains("`min_entries` needs a job of kind `filesystem`"));
     fs::remove_file(world.path("config/jobs/dump.toml")).unwrap();
     content(&world, "one");
     files(&world, "", "[expect]\nmin_entries = 3\nshrink = \"any\"\n");

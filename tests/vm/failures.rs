@@ -85,7 +85,8 @@ fn no_cgroup_file_system_at_all(machine: &mut Machine) {
 }
 
 fn a_cgroup_that_is_removed_from_under_the_run(machine: &mut Machine) {
-    // A payload of several programs: between two of them its cgroup is empty, and somebody removes it.
+    // A payload of several programs: between two of them its cgroup is empty, and somebody removes it. Before the first one the run is
+    // still looking at what it got.
     let sources = "[\"/etc/apt\", \"/etc/dpkg\", \"/etc/default\", \"/etc/pam.d\"]";
     let policy =
         format!("kind = \"filesystem\"\n[filesystem]\nsources = {sources}\n[artifact]\ntarget = \"/backup\"\n");
@@ -93,11 +94,15 @@ fn a_cgroup_that_is_removed_from_under_the_run(machine: &mut Machine) {
     machine.policy("ground", &policy);
     let remove = "
 import glob, os
+lived = set()
 while True:
     for path in glob.glob('/sys/fs/cgroup/govern.slice/govern-ground-*/payload'):
         try:
-            os.rmdir(path)
-            raise SystemExit
+            if open(path + '/cgroup.procs').read():
+                lived.add(path)
+            elif path in lived:
+                os.rmdir(path)
+                raise SystemExit
         except OSError:
             pass
 ";

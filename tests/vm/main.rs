@@ -70,6 +70,9 @@ const SUBJECTS: &[(&str, &[Test])] = &[
     ("outage", daemon::outage::TESTS),
 ];
 
+/// Subjects whose tests measure how others wait. While one of them runs no other test does; the incident's are such, too.
+const ALONE: &[&str] = &["governor"];
+
 fn main() -> ExitCode {
     if let Some(code) = incident::load::main() {
         return code;
@@ -89,10 +92,13 @@ fn main() -> ExitCode {
         let pool = &pool;
         tests.iter().map(move |test| {
             let (pool, test) = (pool.clone(), *test);
-            Trial::ignorable_test(format!("{subject}::{}", test.0), move || pool.run(test))
+            Trial::ignorable_test(format!("{subject}::{}", test.0), move || match ALONE.contains(subject) {
+                true => pool.alone(|| pool.run(test)),
+                false => pool.beside_others(|| pool.run(test)),
+            })
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.chain(incident::tests::trials()).collect());
+    let conclusion = libtest_mimic::run(&arguments, trials.chain(incident::tests::trials(&pool)).collect());
     pool.close(conclusion.has_failed());
     conclusion.exit_code()
 }

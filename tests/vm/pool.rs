@@ -1,7 +1,7 @@
 //! The machines of the tests: as many as tests run at the same time, each of one test at a time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use libtest_mimic::{Completion, Failed};
@@ -14,7 +14,11 @@ pub const MACHINES: usize = 2;
 
 /// Machines that are booted when a test finds none that is free.
 #[derive(Default)]
-pub struct Pool(Mutex<Inside>);
+pub struct Pool {
+    inside: Mutex<Inside>,
+    /// Held by each test, and by one that measures how others wait alone.
+    host: RwLock<()>,
+}
 
 #[derive(Default)]
 struct Inside {
@@ -25,6 +29,18 @@ struct Inside {
 }
 
 impl Pool {
+    /// Does something that measures how others wait: nothing else runs on this host meanwhile, as far as we are concerned.
+    pub fn alone<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _host = self.host.write().unwrap_or_else(PoisonError::into_inner);
+        work()
+    }
+
+    /// Does something beside which another test may run.
+    pub fn beside_others<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _host = self.host.read().unwrap_or_else(PoisonError::into_inner);
+        work()
+    }
+
     /// Runs a test in a machine that no other test has. One that panics leaves its machine to the next.
     pub fn run(&self, (name, test): Test) -> Result<Completion, Failed> {
         let mut machine = match self.take() {
@@ -37,13 +53,13 @@ impl Pool {
         if ended.is_err() {
             eprintln!("vm: `{name}` failed in {}", machine.label());
         }
-        self.inside().free.push(machine);
+        self.state().free.push(machine);
         ended.map_or_else(|panic| resume_unwind(panic), |()| Ok(Completion::Completed))
     }
 
     fn take(&self) -> Result<Machine, Unavailable> {
         let number = {
-            let mut inside = self.inside();
+            let mut inside = self.state();
             if let Some(why) = &inside.without {
                 return Err(why.clone());
             }
@@ -53,17 +69,17 @@ impl Pool {
             inside.booted += 1;
             inside.booted
         };
-        Machine::boot(&format!("machine-{number}")).inspect_err(|why| self.inside().without = Some(why.clone()))
+        Machine::boot(&format!("machine-{number}")).inspect_err(|why| self.state().without = Some(why.clone()))
     }
 
     /// Ends all machines.
     pub fn close(&self, failed: bool) {
-        for machine in std::mem::take(&mut self.inside().free) {
+        for machine in std::mem::take(&mut self.state().free) {
             machine.close(failed);
         }
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

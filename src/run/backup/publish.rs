@@ -19,8 +19,19 @@ use crate::run::request::Request;
 use crate::run::stage::{Fallen, Outcome, Stage};
 
 /// Looks whether an artifact has what is expected of it; if not, it says so from now on.
-pub fn doubt(request: &Request, site: &Site<'_>, manifest: &mut Manifest, done: &mut Done) -> Result<(), Failure> {
-    let before = site.store.last_good()?;
+pub fn doubt(
+    request: &Request,
+    site: &Site<'_>,
+    manifest: &mut Manifest,
+    done: &mut Done,
+    state_dir: &Path,
+) -> Result<(), Failure> {
+    let known = Ledger::open_to_read(state_dir).and_then(|ledger| ledger.map_or(Ok(vec![]), |l| l.broken_artifacts()));
+    let broken = known.unwrap_or_else(|error| {
+        tracing::debug!("which artifacts were found broken is not known: {error}");
+        vec![]
+    });
+    let before = site.store.artifacts()?.into_iter().find(|a| a.is_good() && !broken.contains(&a.path));
     manifest.suspicion = expect::suspicion(&site.policy.expect, manifest, before.as_ref().map(|good| &good.manifest));
     if let Some(why) = &manifest.suspicion {
         manifest.state = State::Suspect;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::{Completion, Failed, Trial};
@@ -18,6 +19,7 @@ use super::shape::Shape;
 use super::stage::{Stage, Users};
 use super::{plot, table};
 use crate::machine::LAST;
+use crate::pool::Pool;
 
 /// How long the foreground is looked at alone: long enough for 200 requests.
 const ALONE: Duration = Duration::from_secs(15);
@@ -26,7 +28,7 @@ const ALONE: Duration = Duration::from_secs(15);
 const SPREAD: f64 = 0.02;
 
 /// All of them, in this order.
-pub fn trials() -> Vec<Trial> {
+pub fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     let pure: [(&str, fn()); 10] = [
         ("a_transaction_counts_from_when_it_was_due", a_transaction_counts_from_when_it_was_due),
         ("a_page_without_a_line_is_not_answered", a_page_without_a_line_is_not_answered),
@@ -45,7 +47,8 @@ pub fn trials() -> Vec<Trial> {
             Ok(())
         })
     });
-    let short = Trial::ignorable_test("incident::govern_is_gentler_than_cron", in_a_machine);
+    let pool = pool.clone();
+    let short = Trial::ignorable_test("incident::govern_is_gentler_than_cron", move || pool.alone(in_a_machine));
     pure.into_iter().chain([short]).collect()
 }
 
