@@ -95,8 +95,11 @@ fn database(machine: &mut Machine) {
     machine.ok(
         "cd /
         rm -rf /mnt/partition/backup/* /mnt/partition/tree
-        pg_lsclusters --no-header | grep -q ^15.governed || {
-            rm -rf /mnt/partition/pg; install -d -o postgres /mnt/partition/pg; mkdir -p /mnt/partition/backup
+        # Another test may have made the disk empty since.
+        pg_lsclusters --no-header | grep -q ^15.governed && test -s /mnt/partition/pg/data/PG_VERSION || {
+            systemctl stop postgresql@15-governed || true
+            systemctl reset-failed postgresql@15-governed 2>/dev/null || true
+            rm -rf /etc/postgresql/15/governed /mnt/partition/pg; install -d -o postgres /mnt/partition/pg; mkdir -p /mnt/partition/backup
             pg_createcluster 15 governed --start-conf manual --datadir /mnt/partition/pg/data --port 5499 >/dev/null
             echo \"shared_buffers = 16MB
 wal_level = minimal
