@@ -1,6 +1,7 @@
 //! Tests in a booted machine: systemd as process 1, cgroup v2 alone with every controller, PSI, stacked disks, a loaded PostgreSQL.
 //!
-//! Two machines serve all tests, each one test at a time: a test finds what others left, and not what a certain other one left.
+//! One boot serves all tests, one after the other; with `--test-threads 2` two machines do, each one test at a time. So a test finds what
+//! others left, and not what a certain other one left.
 //! The machine is Debian under qemu's software emulation, so it is the same with and without KVM, and 10 to 20 times slower than the
 //! host: compare two things within one boot, never with a clock. `target/vm/last/` has, for each machine, which tests it had and how
 //! long they took (`times`), its journal and its console.

@@ -9,8 +9,9 @@ use libtest_mimic::{Completion, Failed};
 use crate::Test;
 use crate::machine::{Machine, Unavailable};
 
-/// How many tests run at the same time, unless `--test-threads` says otherwise. One machine keeps 1.3 processors busy.
-pub const MACHINES: usize = 2;
+/// How many tests run at the same time, unless `--test-threads` says otherwise. One machine keeps 1.3 processors busy: with
+/// `--test-threads 2` two processors are, and a test that leans on what another one left is found out.
+pub const MACHINES: usize = 1;
 
 /// Machines that are booted when a test finds none that is free.
 #[derive(Default)]
